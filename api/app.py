@@ -1,0 +1,172 @@
+"""The service: the API under /api/v1 and the built site at /."""
+
+import datetime as dt
+import logging
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import HTMLResponse, JSONResponse, Response
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from starlette.exceptions import HTTPException
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.staticfiles import StaticFiles
+
+from api import meetings, members, notes, quizzes, reference, rights
+from api.content import read_content
+from api.database import Busy, Database
+from api.grading import NoKey
+from api.guard import Guard
+from api.service import Service, ServiceDep
+from api.settings import Settings
+from api.wire import Refusal
+
+API = "/api/v1"
+RETRY_AFTER = {"Retry-After": "2"}
+
+log = logging.getLogger("readout")
+status = APIRouter(tags=["service"])
+
+
+class Health(BaseModel):
+    status: str
+    database: str
+    content: dict[str, int]
+
+
+@status.get("/health")
+def health(service: ServiceDep) -> Health:
+    """Whether the service can read its database, and what it serves."""
+    with service.database.read() as session:
+        session.execute(text("SELECT 1"))
+    content = service.content
+    return Health(
+        status="ok",
+        database=service.database.kind,
+        content={
+            "library": len(content.library),
+            "meetings": len(content.meetings),
+            "quizzes": len(content.quizzes),
+            "problems": len(content.problems),
+        },
+    )
+
+
+def _utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+def create_app(
+    settings: Settings | None = None, clock: Callable[[], dt.datetime] = _utc_now
+) -> FastAPI:
+    """Build the service. Importing this module opens nothing; calling this does.
+
+    The database must be migrated already (`readout migrate`). A built site is optional: without
+    one, only the API answers.
+    """
+    settings = settings or Settings()
+    content = read_content(settings.content_dir, settings.executed_dir)
+    for problem in content.problems:
+        log.warning("left out: %s", problem)
+    service = Service(settings, Database(settings.database_url), content, clock)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        service.database.close()
+
+    app = FastAPI(
+        title="Readout",
+        version="1",
+        description="Meetings, quizzes and notes of a reading group.",
+        openapi_url=f"{API}/openapi.json",
+        docs_url=None,  # FastAPI's own pages load scripts from elsewhere; see `reference`
+        redoc_url=None,
+        lifespan=lifespan,
+    )
+    app.state.service = service
+    for router in (status, meetings.router, members.router, rights.router, quizzes.router):
+        app.include_router(router, prefix=API)
+    app.include_router(notes.router, prefix=API)
+    _add_reference(app)
+    _add_refusals(app)
+    app.add_middleware(GZipMiddleware, minimum_size=1_000)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST", "PUT", "DELETE"],
+            allow_headers=["Authorization", "Content-Type", "If-Match"],
+            expose_headers=["ETag"],
+            allow_credentials=False,  # a site elsewhere signs in with a bearer token
+        )
+    app.add_middleware(Guard, origins=(settings.base, *settings.cors_origins))
+    if settings.site_dir.is_dir():
+        app.mount("/", StaticFiles(directory=settings.site_dir, html=True), name="site")
+    return app
+
+
+def _add_reference(app: FastAPI) -> None:
+    @app.get(f"{API}/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(reference.page(app.openapi()))
+
+
+def _add_refusals(app: FastAPI) -> None:
+    """Turn what the code raises into replies, in this one place: {"detail", "code", ...}."""
+
+    @app.exception_handler(Refusal)
+    async def _refused(_: Request, error: Refusal) -> Response:
+        return _reply(error.status, error.detail, error.code, error.headers, **error.more)
+
+    @app.exception_handler(RequestValidationError)
+    async def _invalid(_: Request, error: RequestValidationError) -> Response:
+        # What was sent is not repeated: it may hold a secret, or what JSON cannot say.
+        return _reply(422, _complaint(error), "invalid")
+
+    @app.exception_handler(HTTPException)
+    async def _http(request: Request, error: HTTPException) -> Response:
+        if error.status_code == 404 and not request.url.path.startswith(API):
+            page = request.app.state.service.settings.site_dir / "404.html"
+            if page.is_file():
+                return HTMLResponse(page.read_text(), 404)
+        code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
+        return _reply(error.status_code, str(error.detail), code, dict(error.headers or {}))
+
+    @app.exception_handler(Busy)
+    async def _busy(_: Request, error: Busy) -> Response:
+        return _reply(503, str(error), "busy", RETRY_AFTER)
+
+    @app.exception_handler(NoKey)
+    async def _no_key(_: Request, error: NoKey) -> Response:
+        log.error("a question has no key: %s", error)
+        detail = "this question has no key yet; tell an organizer"
+        return _reply(503, detail, "no-key", RETRY_AFTER)
+
+    @app.exception_handler(DBAPIError)
+    async def _database(_: Request, error: DBAPIError) -> Response:
+        reason = str(error.orig)
+        log.error("the database refused: %s", reason)
+        if "full" in reason:
+            return _reply(507, "the disk is full; nothing was stored", "disk-full", RETRY_AFTER)
+        return _reply(503, "the database is not reachable; nothing was stored", "no-database")
+
+
+def _reply(
+    status_code: int, detail: str, code: str, headers: dict[str, str] | None = None, **more: Any
+) -> JSONResponse:
+    return JSONResponse({"detail": detail, "code": code, **more}, status_code, headers)
+
+
+def _complaint(error: RequestValidationError) -> str:
+    messages: dict[str, str] = {}
+    for item in error.errors():
+        # The alternatives of a union are one field to whoever sent it.
+        where = ".".join(str(part) for part in item["loc"][1:2]) or str(item["loc"][0])
+        messages.setdefault(where, item["msg"].removeprefix("Value error, "))
+    return "; ".join(f"{where}: {message}" for where, message in messages.items())

@@ -1,0 +1,85 @@
+"""What every request passes and every reply carries: same origin for changes, security headers."""
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.middleware.body_limit import RequestBodyLimitMiddleware
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+LARGEST_BODY = 65_536  # bytes
+
+# Material starts itself with inline scripts; everything else comes from this origin.
+SITE_POLICY = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
+    "img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; "
+    "frame-ancestors 'none'"
+)
+API_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+
+
+class Guard:
+    """ASGI middleware. `origins` are those from which a browser may change something."""
+
+    def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
+        self.app = RequestBodyLimitMiddleware(app, LARGEST_BODY)
+        self.origins = origins
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self.app(scope, receive, send)
+            return
+        is_api = scope["path"].startswith("/api/")
+        replaced = False
+
+        async def send_guarded(message: Message) -> None:
+            nonlocal replaced
+            if replaced:
+                return  # the rest of a reply that ours took the place of
+            if message["type"] == "http.response.start":
+                if is_api and message["status"] == 413:
+                    # The limiter replies in plain text.
+                    detail = f"the body is larger than {LARGEST_BODY} bytes; send less"
+                    await _refuse(413, detail, "too-large", scope, receive, send_guarded_once)
+                    replaced = True
+                    return
+                _add_headers(message, is_api)
+            await send(message)
+
+        async def send_guarded_once(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                _add_headers(message, is_api)
+            await send(message)
+
+        if is_api and not self._may_change(scope):
+            detail = "a page of another site may change nothing here"
+            await _refuse(403, detail, "cross-site", scope, receive, send_guarded_once)
+            return
+        await self.app(scope, receive, send_guarded)
+
+    def _may_change(self, scope: Scope) -> bool:
+        """Browsers say where a request comes from; programs, which carry no cookie, need not."""
+        headers = Headers(scope=scope)
+        if scope["method"] in SAFE_METHODS:
+            return True
+        if headers.get("sec-fetch-site") == "same-origin":
+            return True
+        origin = headers.get("origin")
+        if origin is None:
+            return headers.get("sec-fetch-site") in (None, "none")
+        return origin in self.origins or origin == f"{scope['scheme']}://{headers.get('host', '')}"
+
+
+def _add_headers(message: Message, is_api: bool) -> None:
+    headers = MutableHeaders(scope=message)
+    headers.setdefault("X-Content-Type-Options", "nosniff")
+    headers.setdefault("Referrer-Policy", "same-origin")
+    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
+    headers.setdefault("Content-Security-Policy", API_POLICY if is_api else SITE_POLICY)
+    # Pages are asked for again each time, and answered with 304 when unchanged.
+    headers.setdefault("Cache-Control", "no-store" if is_api else "no-cache")
+
+
+async def _refuse(
+    status: int, detail: str, code: str, scope: Scope, receive: Receive, send: Send
+) -> None:
+    await JSONResponse({"detail": detail, "code": code}, status)(scope, receive, send)

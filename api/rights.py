@@ -1,0 +1,74 @@
+"""What a member may do with their own data: carry it away, leave, and be forgotten."""
+
+import datetime as dt
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import delete, update
+from sqlmodel import Session, col, select
+
+from api.members import Member, MemberDep, MemberOut, SignIn, cookie_name, forget_device
+from api.notes import Note, NoteRevision
+from api.quizzes import Answer, own_answers
+from api.service import NowDep, ServiceDep
+
+router = APIRouter(prefix="/me", tags=["members"])
+
+
+@router.get("/export")
+def export(member: MemberDep, service: ServiceDep) -> dict[str, Any]:
+    """Everything that is stored about the member who asks."""
+    with service.database.read() as session:
+        notes = session.exec(
+            select(Note, NoteRevision)
+            .join(NoteRevision, col(NoteRevision.note_id) == col(Note.id))
+            .where(Note.author_id == member.id)
+            .order_by(col(Note.created_at), col(NoteRevision.version))
+        )
+        return {
+            "member": member,
+            "answers": own_answers(session, member),
+            "notes": [_note(note, revision) for note, revision in notes],
+        }
+
+
+def _note(note: Note, revision: NoteRevision) -> dict[str, Any]:
+    return {
+        "id": note.id,
+        "meeting": note.meeting,
+        "visibility": note.visibility,
+        "version": revision.version,
+        "body": revision.body,
+        "saved_at": revision.saved_at,
+        "deleted": note.deleted_at is not None,
+    }
+
+
+@router.delete("", status_code=204)
+def erase(member: MemberDep, service: ServiceDep, now: NowDep, response: Response) -> None:
+    """Forget the member: name, notes, reasons and sessions go, the answers' counts stay."""
+    service.database.write(lambda session: forget(session, member, now))
+    response.delete_cookie(cookie_name(service), path="/")
+
+
+@router.post("/sign-out", status_code=204)
+def sign_out(request: Request, member: MemberDep, service: ServiceDep, response: Response) -> None:
+    """End the session of this device."""
+    service.database.write(lambda session: forget_device(session, request, service))
+    response.delete_cookie(cookie_name(service), path="/")
+
+
+def forget(session: Session, member: MemberOut, now: dt.datetime) -> None:
+    """Keep the rows that counts rest on, and nothing in them that a person wrote."""
+    own_notes = select(Note.id).where(Note.author_id == member.id)
+    session.execute(
+        update(NoteRevision).where(col(NoteRevision.note_id).in_(own_notes)).values(body="")
+    )
+    session.execute(update(Note).where(col(Note.author_id) == member.id).values(deleted_at=now))
+    session.execute(
+        update(Answer).where(col(Answer.member_id) == member.id).values(reason=None, reply="{}")
+    )
+    session.execute(delete(SignIn).where(col(SignIn.member_id) == member.id))
+    session.execute(
+        update(Member).where(col(Member.id) == member.id).values(name="", erased_at=now)
+    )

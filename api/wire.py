@@ -1,0 +1,80 @@
+"""What crosses the wire: the base of all input models, and refusals with their stable codes."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+
+class Refusal(Exception):
+    """Something was asked that cannot be done. Turned into a reply in one place, `app.py`."""
+
+    status = 400
+    code = "refused"
+    headers: dict[str, str] = {}
+
+    def __init__(self, detail: str, **more: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.more = more  # further fields of the reply
+
+
+class NotSignedIn(Refusal):
+    status = 401
+    code = "not-signed-in"
+    headers = {"WWW-Authenticate": "Bearer"}
+
+
+class NotAllowed(Refusal):
+    status = 403
+    code = "not-allowed"
+
+
+class NotOpen(Refusal):
+    status = 403
+    code = "not-open"
+
+
+class NotThere(Refusal):
+    status = 404
+    code = "not-found"
+
+
+class Conflict(Refusal):
+    status = 409
+    code = "conflict"
+
+
+class Stale(Refusal):
+    status = 412
+    code = "stale"
+
+
+class NotOffered(Refusal):
+    status = 422
+    code = "not-offered"
+
+
+class NoVersion(Refusal):
+    status = 428
+    code = "version-required"
+
+
+def _storable(text: str) -> str:
+    # PostgreSQL refuses NUL, and a lone surrogate is no Unicode text at all.
+    if "\x00" in text or (not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)):
+        raise ValueError("holds a character that cannot be stored; remove NUL and lone surrogates")
+    return text
+
+
+class Input(BaseModel):
+    # A field that we do not know is a mistake to report; an infinite number cannot be stored.
+    model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
+
+
+Storable = AfterValidator(_storable)
+Name = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), Storable
+]
+Secret = Annotated[str, StringConstraints(min_length=1, max_length=200), Storable]
+ShortText = Annotated[str, StringConstraints(max_length=2_000), Storable]
+Word = Annotated[str, StringConstraints(max_length=500), Storable]
