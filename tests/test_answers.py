@@ -1,0 +1,292 @@
+"""Answers: marked, kept, stored once, refused with a reason."""
+
+import json
+import uuid
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+
+from tests.conftest import API, Clock, Join
+
+QUIZ = f"{API}/quizzes/example"
+
+
+def answer(question: str = "why-two-layers", response: Any = "a", **more: Any) -> dict[str, Any]:
+    return {"id": str(uuid.uuid4()), "question": question, "response": response, **more}
+
+
+def test_an_answer_is_marked_and_kept(member: TestClient):
+    given = answer(certainty=3, reason="The previous token must be known.")
+
+    reply = member.post(f"{QUIZ}/answers", json=given)
+
+    assert reply.status_code == 201
+    assert reply.json() == {
+        **given,
+        "quiz": "example",
+        "correct": True,
+        "score": 1.0,
+        "late": False,
+        "feedback": [{"option": "a", "text_html": "<p>Yes, a previous-token head.</p>\n"}],
+        "key": "a",
+        "why_html": "<p>Only an earlier layer can have written what it matches. "
+        "CANARY-WHY-SINGLE</p>\n",
+        "source_html": "Olsson et al. 2022, arXiv:2209.11895",
+        "answered_at": "2026-03-10T18:00:00Z",
+    }
+    kept = member.get(f"{QUIZ}/answers")
+    assert kept.json() == [reply.json()]
+
+
+@pytest.mark.parametrize(
+    ("question", "response", "score", "correct", "key"),
+    [
+        ("why-two-layers", "b", 0.0, False, "a"),
+        ("linear-parts", ["c", "a"], 1.0, True, ["a", "c"]),
+        ("linear-parts", ["a"], 0.5, False, ["a", "c"]),
+        ("linear-parts", ["a", "b"], 0.0, False, ["a", "c"]),
+        ("linear-parts", [], 0.0, False, ["a", "c"]),
+        ("share-right", 0.7510585, 1.0, True, 0.7310585),
+        ("share-right", 0.752, 0.0, False, 0.7310585),
+        ("share-right", 1, 0.0, False, 0.7310585),
+        ("the-sum", "  The RESIDUAL   stream. ", 1.0, True, "residual stream"),
+        ("the-sum", "the KV cache", 0.0, False, "residual stream"),
+        ("steps", ["e", "b", "c"], 1.0, True, ["e", "b", "c"]),
+        ("steps", ["b", "e", "c"], 2 / 3, False, ["e", "b", "c"]),
+        ("changes", {"a": "A node.", "b": "An edge."}, 1.0, True, None),
+        ("changes", {"a": "A node.", "b": "A node."}, 0.5, False, None),
+    ],
+)
+def test_each_type_is_marked_by_its_own_rule(
+    member: TestClient, question: str, response: Any, score: float, correct: bool, key: Any
+):
+    reply = member.post(f"{QUIZ}/answers", json=answer(question, response)).json()
+
+    assert (reply["score"], reply["correct"]) == (pytest.approx(score), correct)
+    assert reply["key"] == (key or {"a": "A node.", "b": "An edge."})
+
+
+def test_the_same_id_again_is_one_answer(member: TestClient):
+    given = answer()
+
+    first = member.post(f"{QUIZ}/answers", json=given)
+    again = member.post(f"{QUIZ}/answers", json=given)
+
+    assert (first.status_code, again.status_code) == (201, 200)
+    assert again.json() == first.json()
+    assert member.get(f"{QUIZ}/answers").json() == [first.json()]
+
+
+def test_the_same_id_with_another_body_is_refused(member: TestClient):
+    given = answer()
+    member.post(f"{QUIZ}/answers", json=given)
+
+    reply = member.post(f"{QUIZ}/answers", json={**given, "response": "b"})
+
+    assert reply.status_code == 409
+    assert reply.json() == {
+        "detail": f"id {given['id']} was used for another answer; make a new one",
+        "code": "conflict",
+    }
+    assert [kept["response"] for kept in member.get(f"{QUIZ}/answers").json()] == ["a"]
+
+
+def test_an_id_belongs_to_the_member_who_made_it(join: Join):
+    given = answer()
+
+    replies = [join(name).post(f"{QUIZ}/answers", json=given).status_code for name in ("Ada", "Bo")]
+
+    assert replies == [201, 201]
+
+
+def test_answering_again_keeps_both_answers(member: TestClient):
+    for response in ("b", "a"):
+        assert member.post(f"{QUIZ}/answers", json=answer(response=response)).status_code == 201
+
+    kept = member.get(f"{QUIZ}/answers").json()
+    assert [(a["response"], a["correct"]) for a in kept] == [("b", False), ("a", True)]
+
+
+def test_members_see_their_own_answers_only(join: Join):
+    ada, bo = join("Ada"), join("Bo")
+    ada.post(f"{QUIZ}/answers", json=answer())
+
+    assert bo.get(f"{QUIZ}/answers").json() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "given", "status", "code", "detail"),
+    [
+        (
+            "example",
+            {"response": "z"},
+            422,
+            "not-offered",
+            "'z' is not offered; choose from a, b",
+        ),
+        (
+            "example",
+            {"question": "linear-parts", "response": ["a", "z"]},
+            422,
+            "not-offered",
+            "['a', 'z'] is not offered; choose any of a, b, c",
+        ),
+        (
+            "example",
+            {"question": "linear-parts", "response": ["a", "a"]},
+            422,
+            "not-offered",
+            "an option stands twice; name each once",
+        ),
+        (
+            "example",
+            {"question": "share-right", "response": "much"},
+            422,
+            "not-offered",
+            "'much' is not a number; give one, as 0.5",
+        ),
+        (
+            "example",
+            {"question": "the-sum", "response": "  "},
+            422,
+            "not-offered",
+            "an empty answer; give a word or a few",
+        ),
+        (
+            "example",
+            {"question": "nope"},
+            404,
+            "not-found",
+            "quiz 'example' has no question 'nope'",
+        ),
+        ("nope", {}, 404, "not-found", "no quiz is named 'nope'"),
+        ("example", {"certainty": 4}, 422, "invalid", "certainty: Input should be 1, 2 or 3"),
+        ("example", {"mood": "good"}, 422, "invalid", "mood: Extra inputs are not permitted"),
+    ],
+)
+def test_a_refused_answer_says_why(
+    member: TestClient, path: str, given: dict[str, Any], status: int, code: str, detail: str
+):
+    reply = member.post(f"{API}/quizzes/{path}/answers", json={**answer(), **given})
+
+    assert (reply.status_code, reply.json()) == (status, {"detail": detail, "code": code})
+    assert member.get(f"{QUIZ}/answers").json() == []
+
+
+def test_orders_and_matches_must_be_complete(member: TestClient):
+    for question, response in [("steps", ["e", "b"]), ("changes", {"a": "A node."})]:
+        reply = member.post(f"{QUIZ}/answers", json=answer(question, response))
+        assert (reply.status_code, reply.json()["code"]) == (422, "not-offered")
+
+
+def test_who_has_not_joined_cannot_answer(client: TestClient):
+    reply = client.post(f"{QUIZ}/answers", json=answer())
+
+    assert (reply.status_code, reply.json()["code"]) == (401, "not-signed-in")
+
+
+def test_a_quiz_is_answered_from_its_opening_and_late_after_its_closing(
+    member: TestClient, clock: Clock
+):
+    clock.set("2026-03-05T11:59:59+00:00")
+    early = member.post(f"{QUIZ}/answers", json=answer())
+    clock.set("2026-03-12T16:00:00+00:00")
+    just = member.post(f"{QUIZ}/answers", json=answer())
+    clock.set("2026-03-12T16:00:01+00:00")
+    late = member.post(f"{QUIZ}/answers", json=answer())
+
+    assert (early.status_code, early.json()["code"]) == (403, "not-open")
+    assert (just.json()["late"], late.json()["late"]) == (False, True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b"",
+        b"{",
+        b"null",
+        b"[]",
+        b'{"response": NaN}',
+        b'{"id": "x", "question": "share-right", "response": 1e999}',
+        b'{"response": ' + b"9" * 5_000 + b"}",
+        b'{"response": 99999999999999999999}',
+        b'{"response": "\\ud800"}',
+        b'{"response": "\\u0000"}',
+        b'{"response": ' + b"[" * 5_000 + b"]" * 5_000 + b"}",
+        b"\xff\xfe",
+        json.dumps({"response": True}).encode(),
+        json.dumps({"response": None}).encode(),
+        json.dumps({"response": {"a": ["b"]}}).encode(),
+    ],
+)
+def test_no_body_breaks_the_service(member: TestClient, body: bytes):
+    if body.startswith(b'{"response"'):
+        start = f'{{"id": "{uuid.uuid4()}", "question": "why-two-layers", '.encode()
+        body = start + body[1:]
+    headers = {"content-type": "application/json"}
+
+    reply = member.post(f"{QUIZ}/answers", content=body, headers=headers)
+
+    assert 400 <= reply.status_code < 500
+    assert set(reply.json()) == {"detail", "code"}
+    assert member.get(f"{QUIZ}/answers").json() == []
+
+
+def test_a_body_over_64_kib_is_refused(member: TestClient):
+    reply = member.post(f"{QUIZ}/answers", json=answer(reason="x" * 66_000))
+
+    assert reply.status_code == 413
+    assert reply.json() == {
+        "detail": "the body is larger than 65536 bytes; send less",
+        "code": "too-large",
+    }
+
+
+def test_no_key_is_told_before_the_answer(client: TestClient):
+    told = [
+        client.get(path).text
+        for path in (f"{API}/quizzes", QUIZ, f"{API}/meetings", f"{API}/openapi.json")
+    ]
+
+    question_keys = {"id", "type", "stem", "options", "matches", "unit"}
+    assert all(set(q) == question_keys for q in client.get(QUIZ).json()["questions"])
+    for text in told:
+        assert "CANARY" not in text
+        assert "0.7310585" not in text
+        assert "Yes, a previous-token head" not in text
+
+
+def test_the_key_is_told_with_the_answer(member: TestClient):
+    # Without this, the test above could pass because nothing is ever told.
+    reply = member.post(f"{QUIZ}/answers", json=answer("share-right", 0.5))
+
+    assert "CANARY-WHY-NUMBER" in reply.text
+    assert "0.7310585" in reply.text
+
+
+def test_quizzes_are_listed_and_asked(client: TestClient):
+    summary = {
+        "slug": "example",
+        "title": "An example quiz",
+        "kind": "meeting",
+        "meeting": "2026-03-12",
+        "opens_at": "2026-03-05T12:00:00Z",
+        "closes_at": "2026-03-12T16:00:00Z",
+        "n_questions": 6,
+    }
+    assert client.get(f"{API}/quizzes").json() == [summary]
+    quiz = client.get(QUIZ).json()
+    assert {name: quiz[name] for name in summary} == summary
+    assert quiz["questions"][0] == {
+        "id": "why-two-layers",
+        "type": "single",
+        "stem": "What does an induction head need from an earlier layer?",
+        "options": [
+            {"id": "a", "text": "A head that tells each position which token came before it."},
+            {"id": "b", "text": "A head that copies each token to the end."},
+        ],
+        "matches": None,
+        "unit": None,
+    }
+    assert client.get(f"{API}/quizzes/nope").status_code == 404
