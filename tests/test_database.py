@@ -1,0 +1,252 @@
+"""The write path: durable before the reply, one writer, nothing lost, nothing stored by halves."""
+
+import datetime as dt
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlmodel import Session, SQLModel, select
+
+import api.app  # noqa: F401  registers every table
+from api.database import OLDEST_SQLITE, Database, Unusable
+from api.members import Member
+from api.migrate import migrate, newest, present
+
+NOW = dt.datetime(2026, 3, 10, 18, 0, tzinfo=dt.UTC)
+
+
+@pytest.fixture
+def database(database_url: str) -> Iterator[Database]:
+    database = Database(database_url)
+    migrate(database)
+    yield database
+    database.close()
+
+
+def member(member_id: str, name: str = "Ada") -> Member:
+    return Member(id=member_id, name=name, role="member", joined_at=NOW)
+
+
+def names(database: Database) -> list[str]:
+    with database.read() as session:
+        return list(session.exec(select(Member.name).order_by(Member.name)))
+
+
+def test_the_settings_that_durability_needs_are_in_force(sqlite_url: str):
+    database = Database(sqlite_url)
+
+    def pragmas(session: Session) -> dict[str, object]:
+        asked = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "trusted_schema")
+        connection = session.connection()
+        return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in asked}
+
+    assert database.write(pragmas) == {
+        "journal_mode": "wal",
+        "synchronous": 2,  # FULL
+        "foreign_keys": 1,
+        "busy_timeout": 5000,
+        "trusted_schema": 0,
+    }
+    version = database.write(
+        lambda session: session.connection().exec_driver_sql("SELECT sqlite_version()").scalar()
+    )
+    assert tuple(map(int, version.split("."))) >= OLDEST_SQLITE
+    database.close()
+
+
+def test_an_sqlite_that_corrupts_files_is_refused(sqlite_url: str, monkeypatch):
+    from api import database
+
+    class Old:
+        sqlite_version = "3.40.1"
+        sqlite_version_info = (3, 40, 1)
+
+    monkeypatch.setattr(database.importlib, "import_module", lambda name: Old)
+
+    with pytest.raises(Unusable, match=r"SQLite 3\.40\.1 can corrupt .* install SQLite 3\.51\.3"):
+        Database(sqlite_url)
+
+
+def test_what_a_write_returned_is_on_disk_for_another_process(sqlite_url: str):
+    database = Database(sqlite_url)
+    migrate(database)
+
+    database.write(lambda session: session.add(member("1")))
+
+    program = "import pysqlite3, sys; print(pysqlite3.connect(sys.argv[1])"
+    program += ".execute('SELECT name FROM member').fetchall())"
+    path = sa.make_url(sqlite_url).database
+    seen = subprocess.run([sys.executable, "-c", program, path], capture_output=True, text=True)
+    assert seen.stdout.strip() == "[('Ada',)]"
+    database.close()
+
+
+def test_a_job_that_fails_takes_back_only_itself(database: Database):
+    started = threading.Barrier(9)
+
+    def add(number: int) -> str:
+        def job(session: Session) -> str:
+            session.add(member(str(number), f"name-{number}"))
+            session.flush()
+            if number % 2:
+                raise LookupError(str(number))
+            return f"name-{number}"
+
+        started.wait(10)
+        return database.write(job)
+
+    def outcome(number: int) -> object:
+        try:
+            return add(number)
+        except LookupError as error:
+            return error.args[0]
+
+    with ThreadPoolExecutor(9) as pool:
+        outcomes = list(pool.map(outcome, range(9)))
+
+    assert outcomes == ["name-0", "1", "name-2", "3", "name-4", "5", "name-6", "7", "name-8"]
+    assert names(database) == ["name-0", "name-2", "name-4", "name-6", "name-8"]
+
+
+def test_no_update_is_lost_between_threads(database: Database):
+    database.write(lambda session: session.add(member("1", "0")))
+
+    def increment(session: Session) -> None:
+        row = session.get(Member, "1")
+        row.name = str(int(row.name) + 1)
+        session.add(row)
+
+    def increments() -> None:
+        for _ in range(25):
+            for _ in range(20):  # PostgreSQL may ask to begin again more often than `write` does
+                try:
+                    database.write(increment)
+                    break
+                except sa.exc.DBAPIError as error:
+                    if getattr(error.orig, "sqlstate", None) != "40001":
+                        raise
+            else:
+                raise AssertionError("never got through")
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: increments(), range(4)))
+
+    assert names(database) == ["100"]
+
+
+def test_a_reader_cannot_write(sqlite_url: str):
+    database = Database(sqlite_url)
+    migrate(database)
+    with (
+        pytest.raises(sa.exc.OperationalError, match="readonly"),
+        database.read() as session,
+    ):
+        session.add(member("1"))
+        session.flush()
+    database.close()
+
+
+def test_a_reference_to_nobody_is_refused(database: Database):
+    from api.members import SignIn
+
+    orphan = SignIn(token_hash="x", member_id="nobody", made_at=NOW, expires_at=NOW)
+    with pytest.raises(sa.exc.IntegrityError):
+        database.write(lambda session: session.add(orphan))
+
+
+def test_times_come_back_in_utc(database: Database):
+    east = dt.datetime(2026, 3, 10, 20, 0, tzinfo=dt.timezone(dt.timedelta(hours=2)))
+    database.write(
+        lambda session: session.add(Member(id="1", name="Ada", role="member", joined_at=east))
+    )
+
+    with database.read() as session:
+        assert session.get(Member, "1").joined_at == NOW
+        assert session.get(Member, "1").joined_at.tzinfo == dt.UTC
+
+
+def test_closing_waits_for_what_was_asked(sqlite_url: str):
+    database = Database(sqlite_url)
+    migrate(database)
+    futures = [
+        database._enqueue(lambda session, n=n: session.add(member(str(n)))) for n in range(50)
+    ]
+
+    database.close()
+
+    assert all(future.done() and future.exception() is None for future in futures)
+    again = Database(sqlite_url)
+    assert len(names(again)) == 50
+    again.close()
+
+
+def test_the_migrations_make_what_the_code_declares(database: Database):
+    assert present(database) == newest()
+    assert migrate(database) is False
+    with database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_a_database_of_a_later_version_is_refused(sqlite_url: str):
+    database = Database(sqlite_url)
+    migrate(database)
+    database.write(
+        lambda session: session.connection().exec_driver_sql(
+            "UPDATE alembic_version SET version_num = '9999'"
+        )
+    )
+
+    with pytest.raises(Unusable, match="'9999', which is newer than this version of Readout"):
+        migrate(database)
+    database.close()
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("sqlite://", "in memory would be lost"),
+        ("sqlite:////proc/nowhere/x.sqlite3", "cannot make the folder /proc/nowhere"),
+    ],
+)
+def test_a_database_that_cannot_be_kept_is_refused(url: str, reason: str):
+    with pytest.raises(Unusable, match=reason):
+        Database(url)
+
+
+def test_a_kill_loses_nothing_that_was_acknowledged(tmp_path: Path):
+    """A process that writes and says so is killed; what it said is in the file."""
+    path = tmp_path / "readout.sqlite3"
+    program = f"""
+import datetime as dt
+from api.database import Database
+from api.members import Member
+from api.migrate import migrate
+database = Database("sqlite:///{path}")
+migrate(database)
+now = dt.datetime(2026, 3, 10, tzinfo=dt.UTC)
+for number in range(10_000):
+    row = Member(id=str(number), name="x", role="member", joined_at=now)
+    database.write(lambda session: session.add(row))
+    print(number, flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as process:
+        acknowledged = [int(process.stdout.readline()) for _ in range(60)]
+        process.kill()
+        acknowledged += [int(line) for line in process.stdout.read().split()]
+
+    import pysqlite3
+
+    connection = pysqlite3.connect(path)
+    stored = {int(row[0]) for row in connection.execute("SELECT id FROM member")}
+    assert set(acknowledged) <= stored
+    assert len(stored) <= len(acknowledged) + 1  # at most the one that was under way
+    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+    connection.close()
