@@ -1,0 +1,702 @@
+"""The custom elements in a real browser, against a small stand-in for the service.
+
+The stand-in keeps answers in memory and can be told to be down or to refuse; the pages are
+served from the same origin, as the service does it.
+"""
+
+import json
+import re
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+
+pytestmark = pytest.mark.browser
+
+ASSETS = Path(__file__).parents[2] / "docs" / "assets"
+CHROMIUM = Path("/usr/bin/chromium")
+ADA = {"id": "ada", "name": "Ada", "role": "member"}
+BOB = {"id": "bob", "name": "Bob", "role": "member"}
+CSP = (
+    "default-src 'self'; script-src 'self' 'unsafe-inline'; "
+    "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+)
+AWAY = (
+    "The quiz service is not reachable. "
+    "Your answers are kept on this device and will be sent later."
+)
+
+CHOICE = """
+<section class="question" id="{id}" data-id="{id}" data-type="{type}">
+  <form><fieldset><legend>What replaces the activation?</legend>
+    <label class="option"><input type="{input}" name="{id}" value="a">
+      <span>Zeros.</span></label>
+    <label class="option"><input type="{input}" name="{id}" value="b">
+      <span>The other run's.</span></label>
+    <label class="option"><input type="{input}" name="{id}" value="c">
+      <span>The mean.</span></label>
+  </fieldset></form>{key}
+</section>"""
+OTHERS = """
+<section class="question" id="accuracy" data-id="accuracy" data-type="number">
+  <form><fieldset><legend>How accurate is the model?</legend>
+    <label><span>Share</span> <input type="text" inputmode="decimal" name="accuracy"></label>
+  </fieldset></form>
+</section>
+<section class="question" id="stream" data-id="stream" data-type="text">
+  <form><fieldset><legend>Where do the heads write?</legend>
+    <label><span>Name</span> <input type="text" name="stream"></label>
+  </fieldset></form>
+</section>
+<section class="question" id="sequence" data-id="sequence" data-type="order">
+  <form><fieldset><legend>Order the steps.</legend>
+    <ol><li data-option="a">Run clean</li><li data-option="b">Patch</li>
+      <li data-option="c">Run corrupted</li></ol>
+  </fieldset></form>
+</section>
+<section class="question" id="pairs" data-id="pairs" data-type="match">
+  <form><fieldset><legend>Match.</legend>
+    <p><label for="pairs-a">Query</label> <select id="pairs-a" data-option="a">
+      <option value="">choose</option><option value="1">asks</option>
+      <option value="2">offers</option></select></p>
+    <p><label for="pairs-b">Key</label> <select id="pairs-b" data-option="b">
+      <option value="">choose</option><option value="1">asks</option>
+      <option value="2">offers</option></select></p>
+  </fieldset></form>
+</section>"""
+KEY = {
+    "key": "b",
+    "feedback": {"a": "<p>That is ablation.</p>"},
+    "why_html": "<p>Patching takes it from the other run.</p>",
+}
+
+
+def quiz(kind: str, questions: str) -> str:
+    return (
+        f'<readout-quiz data-slug="gpt" data-kind="{kind}" data-opens-at="2023-11-01T12:00:00Z" '
+        f'data-closes-at="2023-11-07T16:00:00Z">{questions}</readout-quiz>'
+    )
+
+
+SINGLE = CHOICE.format(id="patching", type="single", input="radio", key="")
+MULTIPLE = CHOICE.format(id="several", type="multiple", input="checkbox", key="")
+KEYED = CHOICE.format(
+    id="keyed",
+    type="single",
+    input="radio",
+    key=f'<template class="key">{json.dumps(KEY).replace("<", "&lt;")}</template>',
+)
+PAGES = {
+    "/quiz": quiz("meeting", SINGLE + MULTIPLE + OTHERS),
+    "/practice": quiz("self-check", KEYED),
+    "/notes": '<readout-notes data-meeting="2023-11-07"></readout-notes>',
+    "/join": "<readout-join></readout-join>",
+    "/me": "<readout-member></readout-member> <readout-me></readout-me>",
+}
+HEAD = (
+    '<!doctype html><html lang="en"><head><title>Specimen</title><meta name="viewport" '
+    'content="width=device-width"><link rel="icon" href="data:,">'
+    '<link rel="stylesheet" href="/assets/readout.css">'
+    '<script type="module" src="/assets/readout.js"></script></head>'
+    '<body class="md-typeset"><main><h1>Specimen</h1>'
+)
+
+
+@dataclass
+class Service:
+    """What the stand-in knows, open to the tests."""
+
+    url: str = ""
+    member: dict[str, str] | None = None
+    down: bool = False
+    silent: bool = False
+    refusal: tuple[int, dict[str, str]] | None = None
+    stored: dict[str, dict[str, Any]] = field(default_factory=dict)
+    posted: list[tuple[str, str, Any]] = field(default_factory=list)
+
+    def reply(self, method: str, path: str, body: Any) -> tuple[int, Any]:
+        if path == "/api/v1/session":
+            if method == "DELETE":
+                self.member = None
+                return 204, None
+            return 200, {"member": self.member}
+        if path == "/api/v1/join":
+            if body["invite"] != "GOOD-code_1":
+                return 410, {"detail": "this invitation has been used", "code": "invite-used"}
+            self.member = {**ADA, "name": body["name"]}
+            return 201, {"member": self.member, "token": "secret"}
+        if self.member is None:
+            return 401, {"detail": "sign in first", "code": "signed-out"}
+        if path == "/api/v1/me":
+            self.member, self.stored = None, {}
+            return 204, None
+        own = [item for item in self.stored.values() if item["by"] == self.member["id"]]
+        if method == "GET":
+            return 200, [item for item in own if ("body" in item) == ("notes" in path)]
+        self.posted.append((self.member["id"], path, body))
+        if self.refusal:
+            return self.refusal
+        if body["id"] in self.stored:
+            return 200, self.stored[body["id"]]
+        made = self.note(body) if "notes" in path else self.grade(body)
+        self.stored[body["id"]] = {**made, "by": self.member["id"]}
+        return 201, self.stored[body["id"]]
+
+    def note(self, body: dict[str, Any]) -> dict[str, Any]:
+        html = f"<p>{body['body']}</p><img src=x onerror='window.hacked=1'>"
+        assert self.member
+        return {
+            **body,
+            "author": self.member["name"],
+            "html": html,
+            "created_at": "2023-11-07T18:00:00Z",
+        }
+
+    def grade(self, body: dict[str, Any]) -> dict[str, Any]:
+        keys = {
+            "patching": "b",
+            "several": ["a", "b"],
+            "accuracy": 0.96,
+            "stream": "residual stream",
+            "sequence": ["a", "c", "b"],
+            "pairs": {"a": "1", "b": "2"},
+        }
+        right = body["response"] == keys[body["question"]]
+        return {
+            **body,
+            "quiz": "gpt",
+            "correct": right,
+            "score": float(right),
+            "late": False,
+            "feedback": [{"option": "a", "text_html": "<p>That is ablation.</p>"}],
+            "key": keys[body["question"]],
+            "why_html": "<p>Patching takes it from the other run.</p>",
+            "source_html": "<p>Wang et al. 2022</p>",
+            "answered_at": "2023-11-02T12:00:00Z",
+        }
+
+
+def handler(service: Service) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        def log_message(self, *args: object) -> None:
+            pass
+
+        def respond(self) -> None:
+            path = self.path.partition("?")[0]
+            body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+            if path.startswith("/api/"):
+                if service.down:
+                    self.close_connection = True
+                    return
+                if service.silent:
+                    threading.Event().wait(5)
+                status, data = service.reply(self.command, path, json.loads(body or "null"))
+                kind, content = "application/json", json.dumps(data).encode()
+            elif path in PAGES:
+                status, kind, content = 200, "text/html", (HEAD + PAGES[path] + "</main>").encode()
+            else:
+                file = ASSETS / path.removeprefix("/assets/")
+                status = 200 if file.is_file() else 404
+                kind = "text/css" if path.endswith(".css") else "text/javascript"
+                content = file.read_bytes() if status == 200 else b""
+            self.send_response(status)
+            self.send_header("Content-Type", kind)
+            self.send_header("Content-Security-Policy", CSP)
+            self.send_header("Content-Length", str(len(content) if status != 204 else 0))
+            self.end_headers()
+            if status != 204:
+                self.wfile.write(content)
+
+        do_GET = do_POST = do_DELETE = respond  # noqa: N815
+
+    return Handler
+
+
+@pytest.fixture
+def service() -> Iterator[Service]:
+    """The stand-in, with Ada signed in."""
+    service = Service(member=ADA)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(service))
+    server.daemon_threads = True
+    service.url = f"http://127.0.0.1:{server.server_port}"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield service
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        path = CHROMIUM if CHROMIUM.exists() else None
+        browser = playwright.chromium.launch(executable_path=path)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def context(browser: Browser, service: Service) -> Iterator[BrowserContext]:
+    context = browser.new_context(base_url=service.url, locale="en-GB")
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Page:
+    page = context.new_page()
+    page.set_default_timeout(8000)
+    return page
+
+
+def visit(page: Page, path: str) -> None:
+    """Open a page and let it finish asking the service."""
+    page.goto(path)
+    page.wait_for_load_state("networkidle")
+
+
+def choose(page: Page, question: str, *options: str) -> None:
+    for option in options:
+        page.locator(f"#{question} input[value={option}]").first.check()
+
+
+def press_answer(page: Page, question: str) -> None:
+    page.locator(f"#{question}").get_by_role("button", name="Answer").click()
+
+
+def said(page: Page, question: str) -> Any:
+    return page.locator(f"#{question} .said")
+
+
+def stored_on_device(page: Page) -> list[dict[str, Any]]:
+    """The outbox as it lies in the browser's database."""
+    return page.evaluate(
+        """() => new Promise((resolve) => {
+          indexedDB.open("readout").onsuccess = ({ target: { result } }) => {
+            result.transaction("outbox").objectStore("outbox").getAll().onsuccess =
+              ({ target }) => { result.close(); resolve(target.result); };
+          };
+        })"""
+    )
+
+
+def test_an_answer_is_given_by_keyboard_and_marked(page: Page, service: Service) -> None:
+    page.goto("/quiz")
+    question = page.locator("#patching")
+    expect(question.get_by_role("button", name="Answer")).to_be_visible()
+
+    page.locator("#patching input").first.focus()
+    page.keyboard.press("Space")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Space")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    page.keyboard.type("I think so")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+
+    expect(said(page, "patching")).to_have_text("Not right. Saved.")
+    expect(question.locator(".explanation")).to_be_visible()
+    expect(question.locator(".feedback")).to_be_focused()
+    expect(question.locator(".feedback")).to_have_role("status")
+    expect(question.locator(".mark")).to_have_text(["not right, chosen", "right"])
+    [(member, path, body)] = service.posted
+    assert (member, path) == ("ada", "/api/v1/quizzes/gpt/answers")
+    assert re.fullmatch(
+        r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-\w{12}", body["id"]
+    )
+    assert {name: body[name] for name in body if name != "id"} == {
+        "question": "patching",
+        "response": "a",
+        "certainty": 2,
+        "reason": "I think so",
+    }
+    assert stored_on_device(page) == []
+
+
+def test_each_type_is_sent_in_its_shape_and_comes_back(page: Page, service: Service) -> None:
+    page.goto("/quiz")
+    choose(page, "several", "a", "b")
+    page.locator("#accuracy input[type=text]").fill("0,96")
+    page.locator("#stream input[type=text]").fill(" residual stream ")
+    page.get_by_role("button", name="Move up: Run corrupted").click()
+    expect(said(page, "sequence")).to_have_text("Now 2 of 3: Run corrupted")
+    expect(page.get_by_role("button", name="Move up: Run corrupted")).to_be_focused()
+    page.select_option("#pairs-a", "1")
+    page.select_option("#pairs-b", "2")
+    asked = ["several", "accuracy", "stream", "sequence", "pairs"]
+    for question in asked:
+        press_answer(page, question)
+        expect(said(page, question)).to_have_text("Right. Saved.")
+
+    assert [body["response"] for _, _, body in service.posted] == [
+        ["a", "b"],
+        0.96,
+        "residual stream",
+        ["a", "c", "b"],
+        {"a": "1", "b": "2"},
+    ]
+
+    page.reload()
+    for question in asked:
+        expect(said(page, question)).to_have_text("Right. Saved.")
+    expect(page.locator("#several input:checked")).to_have_count(2)
+    expect(page.locator("#sequence li").nth(1)).to_contain_text("Run corrupted")
+    expect(page.locator("#pairs-b")).to_have_value("2")
+    expect(page.locator(".progress")).to_contain_text("You answered 5 of 6.")
+
+
+@pytest.mark.parametrize("question", ["patching", "several", "accuracy", "stream", "pairs"])
+def test_an_empty_answer_is_not_sent(page: Page, service: Service, question: str) -> None:
+    page.goto("/quiz")
+    press_answer(page, question)
+
+    expect(said(page, question)).to_have_text(re.compile("first|Enter a number"))
+    assert service.posted == []
+
+
+def test_answering_again_adds_an_answer(page: Page, service: Service) -> None:
+    page.goto("/quiz")
+    choose(page, "patching", "a")
+    press_answer(page, "patching")
+    page.locator("#patching").get_by_role("button", name="Answer again").click()
+    expect(page.locator("#patching .mark")).to_have_count(0)
+    choose(page, "patching", "b")
+    press_answer(page, "patching")
+
+    expect(said(page, "patching")).to_have_text("Right. Saved.")
+    assert [body["response"] for _, _, body in service.posted] == ["a", "b"]
+
+
+def test_an_answer_waits_for_the_service_and_is_stored_once(
+    page: Page, context: BrowserContext, service: Service
+) -> None:
+    visit(page, "/quiz")
+    service.down = True
+    choose(page, "patching", "b")
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_have_text(AWAY)
+    [kept] = stored_on_device(page)
+    assert (kept["member"], kept["state"]) == ("ada", "kept")
+
+    page.reload()
+    expect(said(page, "patching")).to_have_text("Kept on this device.")
+    assert page.locator("#patching input[value=b]").is_checked()
+
+    service.down = False
+    other = context.new_page()
+    other.goto("/quiz")
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(said(page, "patching")).to_have_text("Right. Saved.")
+    expect(said(other, "patching")).to_have_text("Right. Saved.")
+    assert [body["id"] for _, _, body in service.posted] == [kept["id"]]
+    assert stored_on_device(page) == []
+
+
+def test_a_lost_reply_leads_to_one_stored_answer(page: Page, service: Service) -> None:
+    page.goto("/quiz")
+    lost = []
+
+    def lose_first_reply(route: Any) -> None:
+        if route.request.method == "POST" and not lost:
+            lost.append(route.fetch().status)
+            route.abort()
+        else:
+            route.continue_()
+
+    page.route("**/answers", lose_first_reply)
+    choose(page, "patching", "b")
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_have_text(AWAY)
+
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(said(page, "patching")).to_have_text("Right. Saved.")
+    assert lost == [201]
+    assert len(service.posted) == 2
+    assert len(service.stored) == 1
+
+
+def test_a_silent_service_keeps_nobody_waiting(page: Page, service: Service) -> None:
+    visit(page, "/quiz")
+    choose(page, "patching", "b")
+    page.wait_for_load_state("networkidle")
+    service.silent = True
+    press_answer(page, "patching")
+
+    expect(said(page, "patching")).to_have_text(AWAY, timeout=3500)
+
+
+def test_a_refused_answer_stays_visible_with_its_reason(page: Page, service: Service) -> None:
+    service.refusal = (422, {"detail": "'a' is not offered", "code": "not-offered"})
+    page.goto("/quiz")
+    choose(page, "patching", "a")
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_have_text("Rejected: 'a' is not offered")
+
+    page.reload()
+    expect(said(page, "patching")).to_have_text("Rejected: 'a' is not offered")
+    assert page.locator("#patching input[value=a]").is_checked()
+    assert len(service.posted) == 1
+
+
+def test_what_a_guest_entered_is_kept_until_they_have_joined(page: Page, service: Service) -> None:
+    service.member = None
+    page.goto("/quiz")
+    choose(page, "patching", "b")
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_contain_text("Ask an organizer for a join link")
+    assert service.posted == []
+
+    service.member = ADA
+    page.reload()
+    expect(page.locator("#patching input[value=b]")).to_be_checked()
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_have_text("Right. Saved.")
+
+
+def test_an_answer_is_never_sent_as_another_member(page: Page, service: Service) -> None:
+    visit(page, "/quiz")
+    service.down = True
+    choose(page, "patching", "b")
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_have_text(AWAY)
+
+    service.down, service.member = False, BOB
+    page.evaluate("dispatchEvent(new Event('online'))")
+    visit(page, "/quiz")
+    expect(said(page, "patching")).to_have_text("")
+    assert page.locator("#patching input:checked").count() == 0
+    assert service.posted == []
+
+    service.member = ADA
+    page.reload()
+    expect(said(page, "patching")).to_have_text("Right. Saved.")
+    assert [member for member, _, _ in service.posted] == ["ada"]
+
+
+def test_a_browser_that_stores_nothing_says_so(page: Page, service: Service) -> None:
+    page.add_init_script("IDBFactory.prototype.open = () => { throw new Error('blocked') }")
+    page.goto("/quiz")
+    choose(page, "patching", "b")
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_have_text("Right. Saved.")
+
+    service.down = True
+    choose(page, "several", "b")
+    press_answer(page, "several")
+    expect(said(page, "several")).to_contain_text("nothing can be kept on this device")
+
+
+def test_a_self_check_is_graded_in_the_page(page: Page, service: Service) -> None:
+    service.down = True
+    page.goto("/practice")
+    choose(page, "keyed", "a")
+    press_answer(page, "keyed")
+    expect(said(page, "keyed")).to_have_text("Not right.")
+    expect(page.locator("#keyed .explanation")).to_contain_text("That is ablation.")
+
+    page.get_by_role("button", name="Answer again").click()
+    choose(page, "keyed", "b")
+    press_answer(page, "keyed")
+    expect(said(page, "keyed")).to_have_text("Right.")
+
+
+@pytest.mark.parametrize(
+    ("kind", "response", "keyed", "score"),
+    [
+        ("multiple", ["a", "c"], {"key": ["a", "b"]}, 0),
+        ("multiple", ["a"], {"key": ["a", "b"]}, 0.5),
+        ("multiple", ["b", "a"], {"key": ["a", "b"]}, 1),
+        ("number", 0.95, {"key": 0.96, "tolerance": {"absolute": 0.02}}, 1),
+        ("number", 0.93, {"key": 0.96, "tolerance": {"absolute": 0.02}}, 0),
+        ("number", 101, {"key": 100, "tolerance": {"relative": 0.01}}, 1),
+        ("number", 12300, {"key": 12288, "tolerance": {"digits": 3}}, 1),
+        ("number", 12200, {"key": 12288, "tolerance": {"digits": 3}}, 0),
+        ("number", 12288, {"key": 12288}, 1),
+        ("text", "The  Residual stream.", {"key": "x", "accept": ["the residual stream"]}, 1),
+        ("text", "stream", {"key": "residual stream"}, 0),
+        ("order", ["a", "c", "b"], {"key": ["a", "b", "c"]}, 1 / 3),
+        ("match", {"a": "1", "b": "1"}, {"key": {"a": "1", "b": "2"}}, 0.5),
+    ],
+)
+def test_a_self_check_scores(
+    page: Page, kind: str, response: object, keyed: dict[str, Any], score: float
+) -> None:
+    page.goto("/practice")
+    graded = page.evaluate(
+        """async ([kind, response, keyed]) =>
+          (await import("/assets/elements/selfcheck.js")).grade(kind, response, keyed)""",
+        [kind, response, keyed],
+    )
+    assert graded["score"] == pytest.approx(score)
+    assert graded["correct"] == (score == 1)
+
+
+def test_a_second_visit_builds_no_second_form(page: Page) -> None:
+    page.goto("/quiz")
+    expect(page.locator("#patching .buttons")).to_have_count(1)
+    page.evaluate(
+        """() => {
+          const quiz = document.querySelector("readout-quiz");
+          const { parentNode } = quiz;
+          quiz.remove();
+          parentNode.append(quiz);
+        }"""
+    )
+    expect(page.locator("#patching .buttons")).to_have_count(1)
+
+
+def test_a_note_is_saved_and_shown_without_its_scripts(page: Page, service: Service) -> None:
+    page.goto("/notes")
+    expect(page.locator(".notes")).to_have_text("No notes yet.")
+    page.get_by_label("Your note").fill("Layer norm, again")
+    page.wait_for_function(
+        """async () => (await import("/assets/elements/outbox.js")).draft("note 2023-11-07")"""
+    )
+    page.reload()
+    expect(page.get_by_label("Your note")).to_have_value("Layer norm, again")
+    page.get_by_role("button", name="Save note").click()
+
+    expect(page.locator("readout-notes .said")).to_have_text("Saved.")
+    expect(page.locator(".notes article")).to_contain_text("Layer norm, again")
+    expect(page.get_by_label("Your note")).to_have_value("")
+    assert page.evaluate("window.hacked") is None
+
+
+def test_a_note_waits_for_the_service(page: Page, service: Service) -> None:
+    page.goto("/notes")
+    expect(page.locator(".notes")).to_have_text("No notes yet.")
+    service.down = True
+    page.get_by_label("Your note").fill("Written on the train")
+    page.get_by_role("button", name="Save note").click()
+    expect(page.locator("readout-notes .said")).to_contain_text("kept on this device")
+    expect(page.locator(".notes article.kept")).to_contain_text("Written on the train")
+
+    service.down = False
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(page.locator(".notes article:not(.kept)")).to_contain_text("Written on the train")
+    expect(page.locator(".notes article.kept")).to_have_count(0)
+
+
+def test_a_guest_is_told_how_to_join(page: Page, service: Service) -> None:
+    service.member = None
+    page.goto("/notes")
+    expect(page.locator(".notes")).to_contain_text("Ask an organizer for a join link")
+    page.get_by_label("Your note").fill("Mine")
+    page.get_by_role("button", name="Save note").click()
+    expect(page.locator("readout-notes .said")).to_contain_text("you are not signed in")
+    expect(page.get_by_label("Your note")).to_have_value("Mine")
+
+
+def test_joining_signs_in_and_clears_the_address(page: Page, service: Service) -> None:
+    service.member = None
+    page.goto("/join#GOOD-code_1")
+    page.get_by_label("Your name").fill("Grace")
+    page.get_by_role("button", name="Join").click()
+
+    expect(page.get_by_role("status")).to_contain_text("Welcome, Grace.")
+    assert page.url == f"{service.url}/join"
+    assert "secret" not in page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
+
+
+def test_a_used_link_says_so(page: Page, service: Service) -> None:
+    service.member = None
+    page.goto("/join#USED")
+    page.get_by_label("Your name").fill("Grace")
+    page.get_by_role("button", name="Join").click()
+
+    expect(page.get_by_role("status")).to_contain_text("this invitation has been used")
+
+
+def test_signing_out_takes_what_waits_along(page: Page, service: Service) -> None:
+    visit(page, "/quiz")
+    service.refusal = (422, {"detail": "no", "code": "no"})
+    choose(page, "patching", "b")
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_have_text("Rejected: no")
+
+    page.goto("/me")
+    expect(page.locator(".waiting li")).to_contain_text("Rejected: no")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(
+        page.get_by_text("What waits on this device (1) is removed unsent.").first
+    ).to_be_visible()
+    page.get_by_role("button", name="Sign out now").click()
+    expect(page.locator("readout-me")).to_contain_text("You are not signed in.")
+    assert service.member is None
+    assert stored_on_device(page) == []
+
+
+def test_a_member_can_erase_everything(page: Page, service: Service) -> None:
+    page.goto("/me")
+    expect(page.locator("readout-member")).to_have_text("Signed in as Ada")
+    export = page.get_by_role("link", name="Download everything you wrote")
+    expect(export).to_have_attribute("href", f"{service.url}/api/v1/me/export")
+    page.get_by_role("button", name="Erase me", exact=True).click()
+    assert service.member == ADA
+    page.get_by_role("button", name="Erase me now").click()
+    expect(page.locator("readout-me")).to_contain_text("You are not signed in.")
+    assert service.member is None
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_a_page_logs_no_error(page: Page, service: Service, path: str) -> None:
+    errors: list[str] = []
+    page.on(
+        "console", lambda message: errors.append(message.text) if message.type == "error" else 0
+    )
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    for member in (ADA, None):
+        service.member = member
+        visit(page, path)
+    assert errors == []
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_nothing_moves_while_a_quiz_comes_alive(page: Page, service: Service, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.goto("/quiz")
+    choose(page, "patching", "a")
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_have_text("Not right. Saved.")
+    page.add_init_script(
+        """window.shift = 0;
+        new PerformanceObserver((list) => {
+          for (const entry of list.getEntries()) window.shift += entry.value;
+        }).observe({ type: "layout-shift", buffered: true });"""
+    )
+    page.goto("/quiz")
+    expect(said(page, "patching")).to_have_text("Not right. Saved.")
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate("window.shift") < 0.02
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_axe_finds_nothing(page: Page, path: str) -> None:
+    visit(page, path)
+    if path == "/quiz":
+        choose(page, "patching", "a")
+        press_answer(page, "patching")
+        expect(said(page, "patching")).to_have_text("Not right. Saved.")
+    results = Axe().run(page)
+    assert [found["id"] for found in results.response["violations"]] == []
+
+
+def test_targets_are_large_enough(page: Page) -> None:
+    page.goto("/quiz")
+    expect(page.locator("#pairs.ready")).to_be_visible()
+    small = page.evaluate(
+        """() => [...document.querySelectorAll(
+            "label:has([type=radio], [type=checkbox]), .question button, select, summary")]
+          .filter((target) => target.checkVisibility())
+          .map((target) => [target.textContent.trim(), target.getBoundingClientRect().height])
+          .filter(([, height]) => height < 24)"""
+    )
+    assert small == []
