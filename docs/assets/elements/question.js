@@ -1,0 +1,201 @@
+/** One question of a quiz: its controls, its state in words, its feedback. */
+import { root } from "./api.js";
+import { fill, h, uuid } from "./dom.js";
+import * as outbox from "./outbox.js";
+import { mark, read, write } from "./responses.js";
+
+const CERTAINTY = ["under 2/3", "2/3 to 4/5", "over 4/5"]; // certainty 1, 2, 3
+const AWAY =
+  "The quiz service is not reachable. Your answers are kept on this device " +
+  "and will be sent later.";
+const SAID = {
+  waiting: () => "Kept on this device.",
+  kept: ({ why }) =>
+    why === "signed-out"
+      ? "Kept on this device. You are not signed in any more: " +
+        "the answer is sent when you are signed in again."
+      : AWAY,
+  rejected: ({ why }) => `Rejected: ${why}`,
+  refused: ({ why }) => [
+    why === "unreachable"
+      ? "Not saved: the quiz service is not reachable, and nobody is signed in here. "
+      : "Not saved: you are not signed in. Ask an organizer for a join link. ",
+    "What you entered is kept here. ",
+    h("a", { href: new URL("join/", root) }, "How to join"),
+  ],
+  lost: () =>
+    "The quiz service is not reachable, and nothing can be kept on this device. " +
+    "Leave this page open and answer again later.",
+};
+
+function verdict({ correct, score, late }) {
+  if (correct == null) return `Saved. The group discusses this one in the meeting.`;
+  const judged = correct ? "Right" : score > 0 ? "Partly right" : "Not right";
+  return late ? `${judged} (late).` : `${judged}.`;
+}
+
+export class Question {
+  constructor(section, quiz) {
+    this.section = section;
+    this.quiz = quiz;
+    this.id = section.dataset.id;
+    this.type = section.dataset.type;
+    this.form = section.querySelector("form");
+    this.asked = section.querySelector("fieldset");
+    this.place = `quiz ${quiz.slug} ${this.id}`;
+    this.build();
+  }
+
+  build() {
+    const radios = CERTAINTY.map((label, index) =>
+      h("label", {}, h("input", { type: "radio", name: "certainty", value: index + 1 }), label),
+    );
+    this.certainty = h("fieldset", { class: "certainty" },
+      h("legend", {}, "How sure are you? (optional)"), ...radios);
+    this.reason = h("textarea", { rows: 3, maxlength: 2000, "aria-label": "Why?" });
+    const why = h("details", { class: "reason" }, h("summary", {}, "Why? (optional)"), this.reason);
+    this.submit = h("button", { class: "md-button md-button--primary" }, "Answer");
+    this.toggle = h("button", { class: "md-button", type: "button", "aria-expanded": "false" },
+      "Feedback");
+    this.toggle.hidden = true;
+    this.said = h("p", { class: "said" });
+    this.explanation = h("div", { class: "explanation", hidden: true });
+    this.feedback = h("div", { class: "feedback", role: "status", tabindex: -1 },
+      this.said, this.explanation);
+    // Grading here keeps no record, so it has no use for certainty and reason.
+    if (!this.quiz.selfCheck) this.form.append(this.certainty, why);
+    this.form.append(h("p", { class: "buttons" }, this.submit, this.toggle));
+    this.section.append(this.feedback);
+    if (this.type === "order") this.addMoves();
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (this.answered) this.again();
+      else this.answer();
+    });
+    this.toggle.addEventListener("click", () => this.show(this.explanation.hidden));
+    this.form.addEventListener("input", () => this.saveDraft());
+    this.section.classList.add("ready");
+  }
+
+  /** Buttons, not dragging: every hand and every device can press them. */
+  addMoves() {
+    for (const item of this.asked.querySelectorAll("[data-option]")) {
+      const text = item.textContent.trim();
+      const move = (label, step) => {
+        const name = { type: "button", class: "move", "aria-label": `Move ${label}: ${text}` };
+        const button = h("button", name, step < 0 ? "↑" : "↓");
+        button.addEventListener("click", () => {
+          const other = step < 0 ? item.previousElementSibling : item.nextElementSibling;
+          if (other) step < 0 ? other.before(item) : other.after(item);
+          button.focus(); // moving a node drops its focus
+          const items = [...item.parentNode.children];
+          this.said.textContent = `Now ${items.indexOf(item) + 1} of ${items.length}: ${text}`;
+          this.saveDraft();
+        });
+        return button;
+      };
+      item.append(h("span", { class: "moves" }, move("up", -1), move("down", 1)));
+    }
+  }
+
+  get level() {
+    const checked = this.certainty.querySelector(":checked");
+    return checked ? Number(checked.value) : null;
+  }
+
+  given() {
+    const reason = this.reason.value.trim() || null;
+    return { response: read(this.type, this.asked), certainty: this.level, reason };
+  }
+
+  fillIn({ response, certainty, reason }) {
+    if (response !== undefined) write(this.type, this.asked, response);
+    for (const radio of this.certainty.elements) radio.checked = Number(radio.value) === certainty;
+    this.reason.value = reason ?? "";
+  }
+
+  saveDraft() {
+    this.touched = true;
+    return this.quiz.selfCheck ? null : outbox.saveDraft(this.place, this.given());
+  }
+
+  async answer() {
+    const given = this.given();
+    if (this.sending) return;
+    if (given.response === undefined) {
+      this.said.textContent =
+        this.type === "number" ? "Enter a number, for example 0.5." : "Answer the question first.";
+      this.asked.querySelector("input, select, button")?.focus();
+      return;
+    }
+    this.sending = true;
+    this.said.textContent = "Sending…";
+    await this.saveDraft();
+    const outcome = this.quiz.selfCheck
+      ? { state: "graded", data: await this.grade(given.response) }
+      : await outbox.send(this.quiz.path, { id: uuid(), question: this.id, ...given });
+    this.sending = false;
+    this.settle(outcome);
+    this.show(true);
+    this.feedback.focus();
+  }
+
+  async grade(response) {
+    const { grade } = await import("./selfcheck.js");
+    const key = JSON.parse(this.section.querySelector("template.key").content.textContent);
+    return grade(this.type, response, key);
+  }
+
+  /** Say in words where the answer is; with a reply, mark it. */
+  settle(outcome) {
+    const { state, data } = outcome;
+    this.section.dataset.state = data ? (data.correct ? "right" : "wrong") : state;
+    const open = state === "refused" || state === "lost" || state === "rejected";
+    this.lock(!open);
+    if (!data) {
+      this.said.replaceChildren(...[SAID[state](outcome)].flat());
+      return;
+    }
+    const saved = state === "saved" && data.correct != null ? " Saved." : "";
+    this.said.textContent = verdict(data) + saved;
+    this.explain(data);
+    if (state === "saved") outbox.dropDraft(this.place);
+    this.quiz.progress();
+  }
+
+  /** The explanation stays folded, and the options unmarked, until `show`. */
+  explain(data) {
+    this.data = data;
+    const { feedback = [], key, why_html, source_html } = data;
+    const parts = feedback.map(({ text_html }) => fill(h("div"), text_html));
+    if (key != null && (this.type === "number" || this.type === "text")) {
+      parts.push(h("p", {}, "The answer: ", h("strong", {}, String(key))));
+    }
+    if (why_html) parts.push(fill(h("div", { class: "why" }), why_html));
+    if (source_html) parts.push(fill(h("div", { class: "source" }), source_html));
+    this.explanation.replaceChildren(...parts);
+    this.toggle.hidden = !parts.length;
+    this.show(false);
+  }
+
+  show(open) {
+    this.explanation.hidden = !open;
+    this.toggle.setAttribute("aria-expanded", String(open));
+    mark(this.type, this.asked, open ? this.data : null);
+  }
+
+  lock(answered) {
+    this.answered = answered;
+    this.asked.disabled = this.certainty.disabled = this.reason.disabled = answered;
+    this.submit.textContent = answered ? "Answer again" : "Answer";
+    this.submit.classList.toggle("md-button--primary", !answered);
+  }
+
+  again() {
+    this.lock(false);
+    delete this.section.dataset.state;
+    this.said.textContent = "";
+    this.explain({});
+    this.asked.querySelector("input, select, button")?.focus();
+  }
+}

@@ -1,0 +1,66 @@
+/**
+ * What every page loads. Elements come in only on pages that have them, and once:
+ * instant navigation swaps the page's content and keeps this module.
+ */
+
+const ELEMENTS = {
+  quiz: "readout-quiz",
+  notes: "readout-notes",
+  join: "readout-join",
+  member: "readout-member, readout-me",
+};
+
+function loadElements() {
+  for (const [file, selector] of Object.entries(ELEMENTS)) {
+    if (document.querySelector(selector)) import(`./elements/${file}.js`);
+  }
+}
+
+/** What scrolls sideways must be reachable by keyboard; what does not is no stop for it. */
+const scrolling = new ResizeObserver((seen) => {
+  for (const { target } of seen) {
+    if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+    else target.removeAttribute("tabindex");
+  }
+});
+
+function watchScrolling() {
+  scrolling.disconnect();
+  const regions =
+    ".md-typeset pre, .md-typeset pre > code, .md-typeset__scrollwrap, .md-typeset__table, " +
+    ".jp-RenderedHTMLCommon, .jp-OutputArea-output, .readout-figure, .readout-figure .scroll, " +
+    ".md-typeset div.arithmatex";
+  for (const region of document.querySelectorAll(regions)) {
+    const { overflowX } = getComputedStyle(region);
+    if (overflowX === "auto" || overflowX === "scroll") scrolling.observe(region);
+  }
+}
+
+function nameSearch() {
+  document.querySelector(".md-search[role=dialog]")?.setAttribute("aria-label", "Search");
+}
+
+/** Material puts the copy button of each code block into a nav: too many landmarks of one name. */
+new MutationObserver(() => {
+  for (const nav of document.querySelectorAll("nav.md-code__nav:not([role])")) nav.role = "none";
+}).observe(document.body, { childList: true, subtree: true });
+
+/** Send what an earlier visit could not. Nobody who never answered loads the outbox for it. */
+async function sendWaiting() {
+  const databases = (await indexedDB.databases?.()) ?? [];
+  if (databases.some(({ name }) => name === "readout")) {
+    (await import("./elements/outbox.js")).flush();
+  }
+}
+
+function visit() {
+  nameSearch();
+  watchScrolling();
+  loadElements();
+}
+
+// Material's document$ speaks on the first page and after each instant navigation.
+if (window.document$) window.document$.subscribe(visit);
+else visit();
+// A browser that blocks storage has nothing waiting.
+sendWaiting().catch(() => {});
