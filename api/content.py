@@ -42,6 +42,9 @@ class Content:
     facts: dict[str, Fact] = field(default_factory=dict)
     headers: dict[str, Fields] = field(default_factory=dict)  # by path: where each field stands
     problems: list[Problem] = field(default_factory=list)
+    folder: Path = Path("docs")  # where the content was read from
+    executed_dir: Path | None = None
+    documents: dict[str, Document] = field(default_factory=dict)  # by path, sound or not
 
     def line(self, path: str, *location: str | int) -> int:
         """The line of a field of a header, or of what is around it."""
@@ -60,14 +63,15 @@ class Content:
 
 def read_content(content_dir: Path, executed_dir: Path | None = None) -> Content:
     """Read all content files, and the facts of the executed notebooks where a folder is given."""
-    content = Content(root=content_dir.resolve().parent)
     folder = content_dir.resolve()
-    content.topics = _read_folder(content, folder / "topics", TopicHeader, Topic)
+    content = Content(root=folder.parent, folder=folder, executed_dir=executed_dir)
+    topics = _read_folder(content, folder / "topics", TopicHeader, Topic)
+    content.topics = dict(sorted(topics.items(), key=lambda item: (item[1].order, item[0])))
     content.library = _read_folder(content, folder / "library", EntryHeader, Entry)
     content.meetings = _read_folder(content, folder / "meetings", MeetingHeader, Meeting)
     content.quizzes = _read_folder(content, folder / "quizzes", QuizHeader, Quiz, _questions)
     if executed_dir:
-        content.facts = read_facts(executed_dir)
+        content.facts = _read_facts(executed_dir.resolve(), content.root, content.problems)
     return content
 
 
@@ -87,10 +91,11 @@ def _read_folder(
             content.complain(name, error.line, error.message)
             continue
         content.headers[name] = document.header
+        content.documents[name] = document
+        more = extra(content, document) if extra else {}
         try:
             # The header is judged by itself first: it may not name what the file gives.
             header.model_validate(document.header.values)
-            more = extra(content, document) if extra else {}
             found[document.slug] = page.model_validate(
                 {**document.header.values, **_location(document), **more}
             )
@@ -116,20 +121,40 @@ def _questions(content: Content, document: Document) -> dict[str, Any]:
 
 
 def read_facts(executed_dir: Path) -> dict[str, Fact]:
-    """The facts of all executed notebooks, by name; an empty object where there are none."""
+    """The facts of all executed notebooks, by name; what cannot be read is left out."""
+    return _read_facts(executed_dir, executed_dir, [])
+
+
+def _read_facts(executed_dir: Path, root: Path, problems: list[Problem]) -> dict[str, Fact]:
     facts: dict[str, Fact] = {}
     for path in sorted(executed_dir.glob("*.ipynb")):
-        notebook = json.loads(path.read_bytes())
-        readout = notebook["metadata"].get("readout", {})
-        shared = {
-            "notebook": path.stem,
-            "key": readout.get("key"),
-            "environment": readout.get("environment"),
-            **_model(readout.get("model")),
-        }
-        for name, fact in readout.get("facts", {}).items():
-            facts[name] = Fact.model_validate({**shared, **fact})
+        found: dict[str, Fact] = {}
+        name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+        try:
+            found = _facts_of(json.loads(path.read_bytes()), path.stem)
+        except (OSError, ValueError, TypeError, AttributeError, RecursionError):
+            message = "not an executed notebook; write it anew with `make demos`"
+            problems.append(Problem(name, 1, message))
+        for fact in found.keys() & facts.keys():
+            message = f"fact {fact!r} is recorded by {facts[fact].notebook} too; rename one"
+            problems.append(Problem(name, 1, message))
+        facts |= found
     return facts
+
+
+def _facts_of(notebook: dict[str, Any], slug: str) -> dict[str, Fact]:
+    """The facts that a notebook carries. Raises what reading a strange object raises."""
+    readout = notebook.get("metadata", {}).get("readout", {})
+    shared = {
+        "notebook": slug,
+        "key": readout.get("key"),
+        "environment": readout.get("environment"),
+        **_model(readout.get("model")),
+    }
+    return {
+        name: Fact.model_validate({**shared, **fact})
+        for name, fact in readout.get("facts", {}).items()
+    }
 
 
 def _model(model: dict[str, Any] | None) -> dict[str, Any]:

@@ -4,6 +4,7 @@ A scalar in a header stays the text that its author typed. The record that the h
 decides what it means, so `no` is a word, `12:30` is not a number, and an arXiv id keeps its zeros.
 """
 
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +17,10 @@ Value = str | None | list[Any] | dict[str, Any]
 Location = tuple[str | int, ...]
 
 MAX_DEPTH = 6  # a header is a small record; anything deeper is a mistake or an attack
+# libyaml's loader recurses in C: some 100,000 nested brackets would end the process.
+MAX_YAML_CHARS = 20_000
+MAX_BRACKETS = 500  # its time grows with the square of their depth
+MAX_FILE_BYTES = 512 * 1024
 
 
 class Problem(NamedTuple):
@@ -54,14 +59,7 @@ class Fields(NamedTuple):
 
 def read_yaml(text: str, first_line: int = 1) -> Fields:
     """Read one YAML mapping. Raises Malformed with the line, counted from `first_line`."""
-    try:
-        node = yaml.compose(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = first_line + (mark.line if mark else 0)
-        raise Malformed(line, f"not valid YAML: {error.problem}; see the other files") from error
-    except yaml.YAMLError as error:
-        raise Malformed(first_line, f"not valid YAML: {error}") from error
+    node = compose(text, first_line)
     if node is None:
         return Fields({}, {(): first_line})
     lines: dict[Location, int] = {}
@@ -69,6 +67,61 @@ def read_yaml(text: str, first_line: int = 1) -> Fields:
     if not isinstance(values, dict):
         raise Malformed(first_line, "a list or a word; write `field: value` lines")
     return Fields(values, lines)
+
+
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+def compose(text: str, first_line: int = 1) -> yaml.Node | None:
+    """Parse YAML into nodes that know their place. Raises Malformed as `read_yaml` does."""
+    if len(text) > MAX_YAML_CHARS:
+        raise Malformed(
+            first_line, f"fields of {len(text):,} characters; {MAX_YAML_CHARS:,} is the most"
+        )
+    if text.count("[") + text.count("{") > MAX_BRACKETS:
+        raise Malformed(first_line, f"more than {MAX_BRACKETS} brackets; a header is a flat record")
+    try:
+        node: yaml.Node | None = yaml.compose(text, Loader=_LOADER)
+    except yaml.MarkedYAMLError as error:
+        # What is never closed is complained of where it is opened.
+        opened = "flow" in (error.context or "") or "quoted" in (error.context or "")
+        mark = (error.context_mark if opened else None) or error.problem_mark
+        number = mark.line if mark else 0
+        lines = text.split("\n")
+        written = lines[min(number, len(lines) - 1)]
+        message = f"not valid YAML: {_yaml_advice(error, written)}"
+        raise Malformed(first_line + number, message) from error
+    except yaml.reader.ReaderError as error:
+        number = text.count("\n", 0, error.position)
+        message = f"an invisible control character (U+{error.character:04X}); remove it"
+        raise Malformed(first_line + number, message) from error
+    except (yaml.YAMLError, RecursionError) as error:
+        raise Malformed(first_line, "not valid YAML; write `field: value` lines") from error
+    return node
+
+
+def _yaml_advice(error: yaml.MarkedYAMLError, line: str) -> str:
+    """What the parser found, and what its author probably wanted."""
+    problem = error.problem or "unreadable"
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return "a tab before the field; indent by spaces"
+    if "undefined alias" in problem or "undefined alias" in (error.context or ""):
+        return "`*` begins an alias; put the value in quotes"
+    if "mapping values" in problem:
+        if line.count(": ") > 1:
+            return 'a colon inside the value; put the value in quotes: "..."'
+        return "the field stands where none can; write `field: value`, not indented"
+    if "cannot start any token" in problem:
+        return 'the value begins with a sign of YAML; put it in quotes: "..."'
+    if "unexpected end of stream" in problem:
+        return "a quotation mark is opened and not closed; close it"
+    if "flow" in (error.context or ""):
+        return "a list is not closed, or lacks a comma; write [a, b]"
+    if "expected key" in problem:
+        return 'text after a closing quotation mark; write the value as "..." or without quotes'
+    if "could not find expected ':'" in problem:
+        return "a line without a colon; write `field: value`"
+    return f"{problem}; write `field: value` lines"
 
 
 def _construct(
@@ -83,7 +136,7 @@ def _construct(
     if len(where) > MAX_DEPTH:
         raise Malformed(line, f"nested more than {MAX_DEPTH} deep; a header is a flat record")
     if isinstance(node, yaml.ScalarNode):
-        if node.tag.endswith(":null") and node.style is None:
+        if node.tag.endswith(":null") and not node.style:
             return None
         return str(node.value)
     if isinstance(node, yaml.SequenceNode):
@@ -93,10 +146,10 @@ def _construct(
     assert isinstance(node, yaml.MappingNode)
     values: dict[str, Any] = {}
     for key_node, child in node.value:
-        key = str(key_node.value)
         key_line = first + key_node.start_mark.line
         if not isinstance(key_node, yaml.ScalarNode):
             raise Malformed(key_line, "a field name that is not a word")
+        key = str(key_node.value)
         if key in values:
             raise Malformed(key_line, f"field {key!r} stands twice; keep one")
         lines[*where, key] = key_line
@@ -118,28 +171,43 @@ class Document:
         return Path(self.path).stem
 
 
+_RULE = re.compile(r"^---[^\S\n]*(?:\n|\Z)", re.MULTILINE)
+
+
 def split_header(text: str) -> tuple[str, str, int]:
     """The header's YAML, the body, and the line on which the body begins.
 
     Raises Malformed if the text does not begin with a header that is closed by `---`.
     """
-    lines = re.split(r"(?<=\n)", text)  # not splitlines: it also breaks at U+2028
-    if not lines or lines[0].rstrip() != "---":
+    opening = _RULE.match(text)
+    if not opening:
         raise Malformed(1, "no header; begin the file with `---`, the fields, and `---`")
-    for number, line in enumerate(lines[1:], start=1):
-        if line.rstrip() == "---":
-            return "".join(lines[1:number]), "".join(lines[number + 1 :]), number + 2
-    raise Malformed(1, "the header is not closed; end it with a line `---`")
+    closing = _RULE.search(text, opening.end())
+    if not closing:
+        raise Malformed(1, "the header is not closed; end it with a line `---`")
+    yaml_text = text[opening.end() : closing.start()]
+    return yaml_text, text[closing.end() :], yaml_text.count("\n") + 3
+
+
+def read_text(path: Path) -> str:
+    """The text of a file. Raises Malformed if it is too large, no UTF-8 or cannot be opened."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_FILE_BYTES + 1)
+    except OSError as error:
+        raise Malformed(1, f"cannot be read ({error.strerror}); mend its rights") from error
+    if len(data) > MAX_FILE_BYTES:
+        raise Malformed(1, f"larger than {MAX_FILE_BYTES // 1024} KB; split it into several files")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Malformed(line, "not UTF-8; save the file as UTF-8") from error
 
 
 def read_document(path: Path, root: Path) -> Document:
     """Read a content file below `root`. Raises Malformed if it is no UTF-8 or has no header."""
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = path.read_bytes()[: error.start].count(b"\n") + 1
-        raise Malformed(line, "not UTF-8; save the file as UTF-8") from error
-    header, body, body_line = split_header(text)
+    header, body, body_line = split_header(read_text(path))
     return Document(
         path.relative_to(root).as_posix(), read_yaml(header, first_line=2), body, body_line
     )
@@ -147,6 +215,13 @@ def read_document(path: Path, root: Path) -> Document:
 
 def markdown_files(folder: Path) -> Iterator[Path]:
     """The Markdown files right in a folder, by name, without its index and symbolic links."""
-    for path in sorted(folder.glob("*.md")):
-        if path.name != "index.md" and path.is_file() and not path.is_symlink():
-            yield path
+    if folder.is_symlink():
+        return
+    try:
+        items = sorted(os.scandir(folder), key=lambda item: item.name)
+    except FileNotFoundError:
+        return
+    for item in items:
+        published = item.name.endswith(".md") and item.name != "index.md"
+        if published and item.is_file(follow_symlinks=False):
+            yield Path(item.path)

@@ -5,7 +5,6 @@ list, and what the reader of the source should not stumble over (key, reason, so
 fence that ends the question. `docs/contributing.md` shows the format.
 """
 
-import datetime as dt
 import hashlib
 import json
 import math
@@ -16,9 +15,10 @@ from typing import Annotated, Any, Literal, Self
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from pydantic import Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
-from api.markup import Document, Malformed, Problem, read_yaml
-from api.records import Line, Page, Record, Slug, explain
+from api.markup import Document, Fields, Malformed, Problem, read_yaml
+from api.records import Date, Line, Moment, Page, Record, Slug, explain, nearest
 
 QuestionType = Literal["single", "multiple", "number", "text", "order", "match"]
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
@@ -33,14 +33,14 @@ class FactKey(Record):
 class Tolerance(Record):
     """How far a number may lie from the key: exactly one of the three."""
 
-    absolute: float | None = Field(default=None, ge=0)
-    relative: float | None = Field(default=None, ge=0)
+    absolute: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    relative: float | None = Field(default=None, ge=0, allow_inf_nan=False)
     digits: int | None = Field(default=None, ge=1, le=15)
 
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
         if len(self.model_fields_set) != 1:
-            raise ValueError("say one of absolute, relative, digits")
+            raise ValueError("say one of absolute, relative, digits, as {absolute: 0.05}")
         return self
 
 
@@ -77,6 +77,8 @@ class Question(QuestionFields):
     stem: Text
     options: list[Option] = []
     line: int = 1
+    # Where each field stands in the file, for complaints.
+    lines: dict[str, int] = Field(default={}, exclude=True, repr=False)
 
     @property
     def number(self) -> float | None:
@@ -121,24 +123,34 @@ class Question(QuestionFields):
         return sorted(texts, key=lambda text: _digest([self.id, text]))
 
 
+def _misplaced(field: str, message: str) -> PydanticCustomError:
+    """A complaint about the whole header that has to be mended at one of its fields."""
+    # A template in which braces have a meaning: the message may hold some.
+    return PydanticCustomError("misplaced", "{message}", {"field": field, "message": message})
+
+
 class QuizHeader(Record):
     title: Line
     kind: Literal["self-check", "meeting"]
-    meeting: dt.date | None = None
-    opens_at: dt.datetime | None = None
-    closes_at: dt.datetime | None = None
+    meeting: Date | None = None
+    opens_at: Moment | None = None
+    closes_at: Moment | None = None
     topics: list[Slug] = []
     minutes: int | None = Field(default=None, ge=1, le=240)
 
     @model_validator(mode="after")
     def _times_make_sense(self) -> Self:
         if self.kind == "meeting" and self.meeting is None:
-            raise ValueError("a meeting quiz names its meeting; add `meeting: YYYY-MM-DD`")
-        for moment in (self.opens_at, self.closes_at):
+            raise _misplaced("kind", "a meeting quiz names its meeting; add `meeting: YYYY-MM-DD`")
+        if self.kind == "self-check" and self.meeting is not None:
+            raise _misplaced("meeting", "a self-check belongs to no meeting; take `meeting` out")
+        for name in ("opens_at", "closes_at"):
+            moment = getattr(self, name)
             if moment and moment.tzinfo is None:
-                raise ValueError("a time without its zone; write 2026-03-12T18:00:00Z")
+                advice = "write Z at its end for UTC, as 2026-03-12T18:00:00Z"
+                raise _misplaced(name, f"{name}: a time without its zone; {advice}")
         if self.opens_at and self.closes_at and self.opens_at >= self.closes_at:
-            raise ValueError("closes before it opens; exchange opens_at and closes_at")
+            raise _misplaced("closes_at", "closes before it opens; exchange opens_at and closes_at")
         return self
 
 
@@ -155,7 +167,8 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-_MARKDOWN = MarkdownIt("js-default")
+# Blocks only: the text within them is needed as it was written, and rendered elsewhere.
+_MARKDOWN = MarkdownIt("js-default").disable(["inline", "linkify", "replacements", "smartquotes"])
 _HEADING = re.compile(r"^(?P<stem>.*?)\s*\{\s*#(?P<id>[^}\s]+)\s*\}\s*$", re.DOTALL)
 _OPTION = re.compile(
     r"^(\[(?P<box>[ xX])\]\s+)?\((?P<id>[A-Za-z0-9-]{1,20})\)\s+(?P<text>.+)$", re.S
@@ -165,25 +178,37 @@ _MATCH = re.compile(r"\s+=>\s+")
 
 def read_questions(document: Document) -> tuple[str, list[Question], list[Problem]]:
     """The text before the first question, the sound questions, what is wrong with the others."""
-    lines = document.body.split("\n")
-    tokens = [t for t in _MARKDOWN.parse(document.body) if t.level == 0 and t.map]
+    body = re.sub(r"\r\n?", "\n", document.body)  # else a version would change with its checkout
+    lines = body.split("\n")
+    tokens = [t for t in _MARKDOWN.parse(body) if t.level == 0 and t.map]
     starts = [t.map[0] for t in tokens if t.type == "heading_open" and t.tag == "h2" and t.map]
     intro = "\n".join(lines[: starts[0] if starts else len(lines)]).strip()
-    questions, problems = [], []
-    for start, end in zip(starts, [*starts[1:], len(lines)], strict=True):
+    questions: list[Question] = []
+    problems: list[Problem] = []
+    for start, end in zip(starts, [*starts, len(lines)][1:], strict=True):
         first_line = document.body_line + start
         try:
             questions.append(_read_question("\n".join(lines[start:end]), first_line))
         except Malformed as error:
             problems.append(Problem(document.path, error.line, error.message))
+        except _Refused as error:
+            problems += [Problem(document.path, line, text) for line, text in error.complaints]
     if not starts:
         message = "no question; each begins with `## What ...? {#its-id}`"
         problems.append(Problem(document.path, document.body_line, message))
     return intro, questions, problems
 
 
+class _Refused(Exception):
+    """A question that can be read and has mistakes: the line and the message of each."""
+
+    def __init__(self, complaints: list[tuple[int, str]]) -> None:
+        super().__init__(complaints)
+        self.complaints = complaints
+
+
 def _read_question(text: str, first_line: int) -> Question:
-    """Read the text from one heading to the next. Raises Malformed with a line of the file."""
+    """Read the text from one heading to the next. Raises Malformed or _Refused."""
     tokens = _MARKDOWN.parse(text)
     lines = text.split("\n")
     heading = _HEADING.match(tokens[1].content)
@@ -211,20 +236,29 @@ def _read_question(text: str, first_line: int) -> Question:
 
     more = "\n".join(lines[2 if _underlined(tokens) else 1 : stem_end]).strip()
     stem = f"{heading['stem']}\n\n{more}".strip()
+    _refuse_fields_of_the_text(fields)
+    where = {str(at[0]): line for at, line in fields.lines.items() if len(at) == 1}
     given = {"id": heading["id"], "stem": stem, "options": options, "line": first_line}
-    if clash := given.keys() & fields.values.keys():
-        name = min(clash)
-        raise Malformed(
-            fields.line((name,)), f"field {name!r} stands in the text; take it out here"
-        )
     try:
-        question = Question.model_validate({**fields.values, **given})
+        question = Question.model_validate({**fields.values, **given, "lines": where})
     except ValidationError as error:
-        where, message = explain(error, QuestionFields.model_fields)[0]
-        line = first_line if where[:1] == ("id",) else fields.line(where)
-        raise Malformed(line, message) from error
+        complaints = explain(error, QuestionFields.model_fields)
+        own = {"id", "stem"}
+        raise _Refused(
+            [(first_line if at[0] in own else fields.line(at), text) for at, text in complaints]
+        ) from error
     _judge(question, fields.line)
     return question
+
+
+def _refuse_fields_of_the_text(fields: Fields) -> None:
+    """What the heading and the list say cannot stand in the YAML too."""
+    for name in fields.values.keys() & {"id", "stem", "options"}:
+        message = f"field {name!r} stands in the text; take it out here"
+        raise Malformed(fields.line((name,)), message)
+    for name in fields.values.keys() & {"line", "lines"}:  # ours; not for authors
+        hint = nearest(name, QuestionFields.model_fields)
+        raise Malformed(fields.line((name,)), f"unknown field {name!r}; {hint}")
 
 
 def _underlined(tokens: list[Token]) -> bool:

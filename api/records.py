@@ -1,13 +1,17 @@
 """The published things and their headers: topic, library entry, meeting, fact."""
 
 import datetime as dt
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from heapq import nlargest
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
@@ -21,24 +25,50 @@ class Record(BaseModel):
 
 
 def _web_address(url: str) -> str:
-    if not url.startswith(("https://", "http://")) or any(c.isspace() for c in url):
-        raise ValueError("not a web address; write https://...")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError:
+        host = None
+    plain = url.isprintable() and not any(c in ' <>"`' for c in url)
+    if not host or "." not in host or parts.scheme not in ("http", "https") or not plain:
+        raise ValueError(f"{short(url)} is not a web address; write https://...")
+    if parts.username is not None:
+        raise ValueError("a name or password in an address; take it out")
     return url
 
 
+def _day(value: Any) -> Any:
+    # A number would be taken for seconds since 1970.
+    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        raise ValueError(f"{short(value)} is not a date; write it as 2023-11-07")
+    return value
+
+
+def _moment(value: Any) -> Any:
+    if isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:", value, re.ASCII):
+        raise ValueError(f"{short(value)} is not a time; write it as 2026-03-12T18:00:00Z")
+    return value
+
+
+SLUG = r"[a-z0-9](-?[a-z0-9])*"
 # \z and not $, which would let a trailing newline through.
-SLUG = r"\A[a-z0-9](-?[a-z0-9])*\z"
-Slug = Annotated[str, StringConstraints(pattern=SLUG, max_length=80)]
+Slug = Annotated[str, StringConstraints(pattern=rf"\A{SLUG}\z", max_length=80)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
+Date = Annotated[dt.date, BeforeValidator(_day)]
+Moment = Annotated[dt.datetime, BeforeValidator(_moment)]
 Url = Annotated[str, AfterValidator(_web_address)]
 Doi = Annotated[str, StringConstraints(pattern=r"\A10\.\d{4,9}/\S+\z")]
-Arxiv = Annotated[str, StringConstraints(pattern=r"\A(\d{4}\.\d{4,5}|[a-z-]+/\d{7})\z")]
+Arxiv = Annotated[
+    str, StringConstraints(pattern=r"\A(\d\d(0[1-9]|1[0-2])\.\d{4,5}|[a-z-]+/\d{7})\z")
+]
 OpenReview = Annotated[str, StringConstraints(pattern=r"\A[\w-]{6,20}\z")]
 Kind = Literal["paper", "talk", "article", "tool"]
 
 
 class TopicHeader(Record):
     title: Line
+    order: int = 0  # topics are shown in this order
     summary: Line
 
 
@@ -56,14 +86,14 @@ class EntryHeader(Record):
     arxiv: Arxiv | None = None
     openreview: OpenReview | None = None
     minutes: int | None = Field(default=None, ge=1, le=6000)
-    added: dt.date | None = None
+    added: Date | None = None
     cites: list[Slug] = []
     related: list[Slug] = []
     demos: list[str] = []
 
 
 class MeetingHeader(Record):
-    date: dt.date
+    date: Date
     title: Line | None = None
     topics: list[Slug] = []
     readings: list[Slug] = []
@@ -105,6 +135,7 @@ class Fact(BaseModel):
     value: Any
     tolerance: float = 0.0
     notebook: str
+    sealed: bool = False  # the key of a question: no page may show it
 
     @property
     def number(self) -> float:
@@ -114,42 +145,111 @@ class Fact(BaseModel):
         return float(self.value)
 
 
+def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
+    """The known words that are most like a word, best first; at most three."""
+    choices = sorted(known)
+    if len(choices) > 50:
+        # difflib takes about 50 us a pair: 2,000 slugs would be 100 ms for each slip.
+        pairs = _pairs(word)
+        choices = sorted(nlargest(50, choices, key=lambda choice: len(pairs & _pairs(choice))))
+    return get_close_matches(word, choices, n=3, cutoff=cutoff)
+
+
+def _pairs(word: str) -> set[str]:
+    return {word[i : i + 2] for i in range(min(len(word), 80) - 1)}
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """The end of a complaint about an unknown word: what was probably meant, or what there is."""
     choices = sorted(known)
-    if close := get_close_matches(word, choices, n=1, cutoff=0.6):
+    if len(word) <= 100 and (close := closest(word, choices)):
         return f"did you mean {close[0]!r}?"
-    if len(choices) <= 12:
+    if not choices:
+        return "there is none yet"
+    if len(choices) <= 20:
         return f"choose from {', '.join(choices)}"
     return "see the names that exist"
+
+
+def short(value: Any) -> str:
+    """A value as a complaint shows it: on one line, and not for pages."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def explain(
     error: ValidationError, fields: Iterable[str]
 ) -> list[tuple[tuple[str | int, ...], str]]:
     """What is wrong with a header, in its author's words: location in the header and message."""
+    details = error.errors(include_url=False)
+    missing = [d["loc"] for d in details if d["type"] == "missing"]
     found = []
-    for detail in error.errors(include_url=False):
-        where = detail["loc"]
+    for detail in details:
+        where, given = detail["loc"], detail["input"]
+        # `key.FactKey.fact` names a class of ours; authors know `key.fact`.
+        where = tuple(part for part in where if not str(part)[:1].isupper() and part != "str")
         name = ".".join(str(part) for part in where)
+        context: dict[str, Any] = detail.get("ctx", {})
         match detail["type"]:
             case "extra_forbidden":
-                message = f"unknown field {name!r}; {nearest(str(where[-1]), fields)}"
+                # A misspelt field is missing under its right name; one complaint is enough.
+                meant = [loc for loc in missing if loc[:-1] == detail["loc"][:-1]]
+                close = closest(str(where[-1]), [str(loc[-1]) for loc in meant])
+                missing = [loc for loc in missing if not close or loc[-1] != close[0]]
+                hint = f"did you mean {close[0]!r}?" if close else nearest(str(where[-1]), fields)
+                message = f"unknown field {short(name)}; {hint}"
             case "missing":
-                message = f"no field {name!r}; add it"
+                continue
             case "value_error":
                 message = detail["msg"].removeprefix("Value error, ")
                 message = f"{name}: {message}" if name else message
+            case "misplaced":
+                where = (*where, context["field"])
+                message = detail["msg"]
             case "literal_error":
-                expected = str(detail["ctx"]["expected"]).replace("'", "")
-                given = str(detail["input"])
-                message = f"{name}: {given!r} is not known; choose from {expected}"
+                expected = str(context["expected"]).replace("'", "").replace(" or ", ", ")
+                message = f"{name}: {short(given)} is not known; choose from {expected}"
             case "string_pattern_mismatch":
-                message = f"{name}: {detail['input']!r} has not the right form; {_form(where)}"
-            case _:
-                message = f"{name}: {detail['msg']}; given: {detail['input']!r}"
+                message = f"{name}: {short(given)} has not the right form; {_form(where)}"
+            case kind:
+                message = f"{name}: {_plain(kind, given, context) or _as_found(detail)}"
         found.append((where, message))
+    found += [(loc, f"no field {'.'.join(map(str, loc))!r}; add it") for loc in missing]
     return found
+
+
+def _plain(kind: str, given: Any, context: dict[str, Any]) -> str | None:
+    """What the commonest slips are called, and what would be right; None for the others."""
+    if given is None:
+        return "nothing is given; write a value, or take the line out"
+    if kind == "list_type":
+        return f"{short(given)} is not a list; write [{given}]" if len(str(given)) < 80 else None
+    if kind == "string_type" and isinstance(given, list | dict):
+        return f"{short(given)} is not one text; put it in quotes, without brackets"
+    if kind == "too_short":
+        return "an empty list; name at least one"
+    if kind == "string_too_short":
+        return "empty; write something"
+    if kind == "string_too_long":
+        return f"longer than {context['max_length']} characters; shorten it"
+    if kind.startswith("int_"):
+        return f"{short(given)} is not a whole number; write digits only"
+    if kind.startswith(("float_", "finite")):
+        return f"{short(given)} is not a number; write it as 0.5"
+    if kind == "bool_parsing":
+        return f"{short(given)} is neither yes nor no; write true or false"
+    if kind.startswith(("date_", "datetime_")):
+        return f"{short(given)} is not a day of the calendar; mend the day or the month"
+    if kind in ("greater_than_equal", "less_than_equal"):
+        bound = "at least" if kind.startswith("greater") else "at most"
+        return (
+            f"{short(given)} cannot be right; write {bound} {context.get('ge', context.get('le'))}"
+        )
+    return None
+
+
+def _as_found(detail: Any) -> str:
+    return f"{detail['msg']}; given: {short(detail['input'])}"
 
 
 FORMS = {

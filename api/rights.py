@@ -12,10 +12,10 @@ from api.notes import Note, NoteRevision
 from api.quizzes import Answer, own_answers
 from api.service import NowDep, ServiceDep
 
-router = APIRouter(prefix="/me", tags=["members"])
+router = APIRouter(tags=["members"])
 
 
-@router.get("/export")
+@router.get("/me/export")
 def export(member: MemberDep, service: ServiceDep) -> dict[str, Any]:
     """Everything that is stored about the member who asks."""
     with service.database.read() as session:
@@ -44,14 +44,14 @@ def _note(note: Note, revision: NoteRevision) -> dict[str, Any]:
     }
 
 
-@router.delete("", status_code=204)
+@router.delete("/me", status_code=204)
 def erase(member: MemberDep, service: ServiceDep, now: NowDep, response: Response) -> None:
     """Forget the member: name, notes, reasons and sessions go, the answers' counts stay."""
     service.database.write(lambda session: forget(session, member, now))
     response.delete_cookie(cookie_name(service), path="/")
 
 
-@router.post("/sign-out", status_code=204)
+@router.delete("/session", status_code=204)
 def sign_out(request: Request, member: MemberDep, service: ServiceDep, response: Response) -> None:
     """End the session of this device."""
     service.database.write(lambda session: forget_device(session, request, service))

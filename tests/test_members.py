@@ -69,7 +69,7 @@ def test_a_session_ends_after_180_days(member: TestClient, clock: Clock):
 def test_signing_out_ends_the_session_at_once(member: TestClient):
     kept = dict(member.cookies)
 
-    assert member.post(f"{API}/me/sign-out").status_code == 204
+    assert member.delete(f"{API}/session").status_code == 204
 
     stolen = TestClient(member.app, cookies=kept)
     assert stolen.get(f"{API}/me").status_code == 401

@@ -1,0 +1,134 @@
+"""Every rule for content: one run, all mistakes, each with its file, its line and its remedy."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+from api.check_pages import check_pages
+from api.check_records import check_records
+from api.content import Content
+from api.markup import Malformed, Problem, read_text, split_header
+from api.markup import read_yaml as read_header
+from api.scan import Page, scan
+
+FOLDERS = ("library", "meetings", "quizzes", "topics")
+MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
+
+
+def check(content: Content) -> list[Problem]:
+    """Every problem of the content, by file and line."""
+    problems = list(content.problems)
+    files = _files(content, problems)
+    pages = _pages(content, files, problems)
+    problems += check_records(content, files)
+    problems += check_pages(content, pages, files)
+    return sorted({Problem(shown(path), line, message) for path, line, message in problems})
+
+
+def github(problem: Problem) -> str:
+    """A problem as an annotation of a pull request."""
+    path = _escaped(problem.path).replace(":", "%3A").replace(",", "%2C")
+    return f"::error file={path},line={problem.line}::{_escaped(problem.message)}"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def shown(path: str) -> str:
+    """A path that can be printed on one line, whatever bytes its author chose."""
+    text = path.encode("utf-8", "backslashreplace").decode("utf-8")
+    return text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+
+
+def read_pages(content: Content) -> dict[str, Page]:
+    """Every page and notebook that can be read, by path."""
+    return _pages(content, _files(content, []), [])
+
+
+def _files(content: Content, problems: list[Problem]) -> list[str]:
+    """The files of the content folder, relative to the project, without symbolic links."""
+    files = []
+    for item in _walk(content.folder):
+        name = item.path[len(str(content.root)) + 1 :].replace(os.sep, "/")
+        if item.is_symlink():
+            problems.append(Problem(name, 1, "a symbolic link; put the file itself here"))
+        elif item.is_file():
+            files.append(name)
+            if wrong := _misplaced(*name.split("/")[1:]):
+                problems.append(Problem(name, 1, wrong))
+    return sorted(files)
+
+
+def _walk(folder: Path | str) -> Iterator[os.DirEntry[str]]:
+    """Everything below a folder that is not a folder itself; links are not followed."""
+    with os.scandir(folder) as items:
+        for item in items:
+            if item.is_dir(follow_symlinks=False):
+                yield from _walk(item.path)
+            else:
+                yield item
+
+
+def _misplaced(folder: str, *names: str) -> str | None:
+    """Why a file in one of the four folders would not be read."""
+    if folder not in FOLDERS or not names or not names[-1].lower().endswith(MARKDOWN):
+        return None
+    if len(names) > 1:
+        return f"in a folder of its own; put it right into {folder}/"
+    if not names[0].endswith(".md"):
+        return f"would not be read; name it {Path(names[0]).stem}.md"
+    return None
+
+
+def _pages(content: Content, files: list[str], problems: list[Problem]) -> dict[str, Page]:
+    """Every Markdown page of the content and every notebook, scanned, by path."""
+    pages: dict[str, Page] = {}
+    for path in files:
+        if not path.endswith(".md"):
+            continue
+        if document := content.documents.get(path):
+            pages[path] = scan(document.body, document.body_line)
+            pages[path].header = document.header.values
+            continue
+        try:
+            pages[path] = _other_page(content.root / path, path, problems)
+        except Malformed as error:
+            problems.append(Problem(path, error.line, error.message))
+    for script in sorted((content.root / "demos").glob("[0-9][0-9]_*.py")):
+        name = script.relative_to(content.root).as_posix()
+        try:
+            pages[name] = scan(_cells(read_text(script)))
+        except Malformed as error:
+            problems.append(Problem(name, error.line, error.message))
+    return pages
+
+
+def _other_page(file: Path, path: str, problems: list[Problem]) -> Page:
+    """A page that is no record, or whose header could not be read: its body is checked too."""
+    text = read_text(file)
+    try:
+        header, body, line = split_header(text)
+    except Malformed:
+        if text.startswith("---"):
+            raise
+        return scan(text)
+    page = scan(body, line)
+    try:
+        page.header = read_header(header, first_line=2).values
+    except Malformed as error:
+        problems.append(Problem(path, error.line, error.message))
+        page.header = None
+    return page
+
+
+def _cells(script: str) -> str:
+    """The Markdown cells of a percent script, line for line; all else is left empty."""
+    lines, inside = [], False
+    for line in script.split("\n"):
+        if line.startswith("# %%"):
+            inside = "[markdown]" in line
+            lines.append("")
+        else:
+            lines.append(line[1:].removeprefix(" ") if inside and line[:1] == "#" else "")
+    return "\n".join(lines)

@@ -1,0 +1,126 @@
+"""The command `readout`. What a command needs is imported when it runs, so `--help` is quick."""
+
+from typing import Annotated, Literal
+
+import typer
+
+from api.console import load_content, load_settings, open_database
+
+app = typer.Typer(
+    help="Knowledge base and quiz service of a reading group.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command()
+def serve(
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8000,
+    host: Annotated[str, typer.Option(help="0.0.0.0 for the whole network.")] = "127.0.0.1",
+    build: Annotated[bool, typer.Option(help="Build the site first, if it changed.")] = True,
+) -> None:
+    """Serve the site and the API until interrupted.
+
+    Example: readout serve --port 8080
+    """
+    from api.serving import serve as run
+
+    run(host, port, build=build)
+
+
+@app.command()
+def build() -> None:
+    """Build the static site, strictly.
+
+    Example: READOUT_BASE_URL=https://group.example.org readout build
+    """
+    from api.serving import build_site
+
+    settings = load_settings()
+    build_site(settings)
+    typer.echo(f"built {settings.site_dir}/")
+
+
+@app.command()
+def check(
+    form: Annotated[
+        Literal["text", "github"],
+        typer.Option("--format", help="text, or github for annotations on a pull request."),
+    ] = "text",
+) -> None:
+    """Check all content: every mistake with its file and line, 1 if there is one.
+
+    Example: readout check
+    """
+    from api.check import check as run
+
+    settings = load_settings()
+    problems = run(load_content(settings))
+    for problem in problems:
+        if form == "github":
+            typer.echo(f"::error file={problem.path},line={problem.line}::{problem.message}")
+        else:
+            typer.echo(str(problem))
+    if problems:
+        typer.echo(f"{len(problems)} problem{'s' if len(problems) != 1 else ''}", err=True)
+        raise typer.Exit(1)
+
+
+@app.command()
+def facts(
+    as_json: Annotated[bool, typer.Option("--json", help="Everything, as one object.")] = False,
+) -> None:
+    """What the executed notebooks measured, with the provenance of each value.
+
+    Example: readout facts --json
+    """
+    import json
+
+    from api.content import read_facts
+
+    found = read_facts(load_settings().executed_dir)
+    if as_json:
+        typer.echo(json.dumps({name: fact.model_dump() for name, fact in found.items()}, indent=2))
+        return
+    for name, fact in sorted(found.items()):
+        typer.echo(f"{name} = {fact.value} ± {fact.tolerance} ({fact.notebook})")
+
+
+@app.command()
+def invite(
+    name: Annotated[str, typer.Argument(help="Whom the link is for; they may change it.")],
+    organizer: Annotated[bool, typer.Option(help="Make them an organizer.")] = False,
+) -> None:
+    """Print a join link that works once, for 14 days.
+
+    Example: readout invite Ada
+    """
+    import datetime as dt
+
+    from api.members import invite as make
+
+    settings = load_settings()
+    database = open_database(settings)
+    now = dt.datetime.now(dt.UTC)
+    code = database.write(
+        lambda session: make(session, name, "organizer" if organizer else "member", now)
+    )
+    database.close()
+    typer.echo(f"{settings.base}/join#{code}")
+
+
+@app.command()
+def migrate() -> None:
+    """Bring the database to the schema of this version.
+
+    Example: readout migrate
+    """
+    from api.migrate import newest, present
+
+    database = open_database(load_settings(), migrated=False)
+    before = present(database)
+    database.close()
+    open_database(load_settings()).close()
+    typer.echo(f"schema {newest()}" + ("" if before == newest() else f", was {before or 'empty'}"))

@@ -1,0 +1,60 @@
+"""What the commands share: fail with a sentence, open what the settings name."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import typer
+
+if TYPE_CHECKING:
+    from api.content import Content
+    from api.database import Database
+    from api.settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent  # the checkout that the command was installed from
+
+
+def fail(message: str) -> NoReturn:
+    """Say in one sentence what is wrong and end with 1."""
+    typer.echo(f"readout: {message}", err=True)
+    raise typer.Exit(1)
+
+
+def load_settings(**given: object) -> "Settings":
+    from pydantic import ValidationError
+
+    from api.settings import Settings
+
+    try:
+        return Settings(**given)  # type: ignore[arg-type]
+    except ValidationError as error:
+        first = error.errors()[0]
+        fail(f"READOUT_{str(first['loc'][0]).upper()}: {first['msg']}")
+
+
+def open_database(settings: "Settings", *, migrated: bool = True) -> "Database":
+    """The database, with the schema that this version needs."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import SQLAlchemyError
+
+    from api.database import Database, Unusable
+    from api.migrate import migrate
+
+    try:
+        database = Database(settings.database_url)
+        if migrated:
+            migrate(database)
+        return database
+    except Unusable as error:
+        fail(str(error))
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        url = make_url(settings.database_url).render_as_string(hide_password=True)
+        fail(f"cannot use the database {url}: {reason}")
+
+
+def load_content(settings: "Settings") -> "Content":
+    from api.content import read_content
+
+    if not settings.content_dir.is_dir():
+        fail(f"no folder {settings.content_dir}; start in the project, or set READOUT_CONTENT_DIR")
+    return read_content(settings.content_dir, settings.executed_dir)

@@ -1,0 +1,444 @@
+"""Split a group's free-form note into library entries and meetings, and lose no word of it.
+
+Every stretch of the note gets one place: a field of a header, the notes of an entry, a meeting, or
+the list of what could not be placed. A link opens an entry if it stands where one begins; a link
+inside a sentence makes an entry too, but the sentence stays whole where it is.
+"""
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+
+from api.content import Content, read_content
+from api.drafts import Address, EntryDraft, NotWritten, read_address, write_new
+from api.imports import Chunk, EntryFile, Import, Key, MeetingFile, account
+from api.leads import (
+    BETWEEN,
+    BYLINE,
+    Lead,
+    content_of,
+    find_leads,
+    outside,
+    read_byline,
+    read_title,
+    stands_alone,
+)
+from api.markup import Fields, Malformed, read_yaml, split_header
+from api.notefile import (
+    Block,
+    Link,
+    find_date,
+    find_links,
+    heading_text,
+    match_topics,
+    plain,
+)
+from api.places import Places, one_line, words
+
+_NOT_PRINTED = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+
+
+@dataclass(frozen=True)
+class Known:
+    """An entry that the library has already."""
+
+    slug: str
+
+
+Target = EntryFile | Known
+
+
+@dataclass
+class Heading:
+    """A heading outside of meetings. `topics` are those of the entries below it."""
+
+    block: Block
+    topics: list[str]
+    named: list[str]  # those that it names itself
+    used: bool = False
+
+
+@dataclass
+class Open:
+    """An entry to which text is still added. `depth` is that of its list item."""
+
+    entry: Target
+    depth: int = 0
+    cut: int = 0  # columns before its text in the source
+
+
+def import_note(
+    path: Path, content_dir: Path, *, today: dt.date | None = None, dry_run: bool = False
+) -> Import:
+    """Write what a note becomes, all files or none. With `dry_run` write nothing.
+
+    Raises NotWritten if the note cannot be read or one of the files exists.
+    """
+    try:
+        source = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise NotWritten(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise NotWritten(f"{path} is not UTF-8; save it as UTF-8") from error
+    folder = content_dir.resolve()
+    result = split_note(source, path.name, read_content(folder), folder.name, today)
+    if not dry_run:
+        write_new({folder.parent / name: text for name, text in result.files.items()})
+    return result
+
+
+def split_note(
+    source: str, name: str, content: Content, folder: str = "docs", today: dt.date | None = None
+) -> Import:
+    """What a note becomes, as files below `folder`.
+
+    Raises NotWritten for characters that no text file should hold.
+    """
+    source = clean(source)
+    if found := _NOT_PRINTED.search(source):
+        line = source[: found.start()].count("\n") + 1
+        code = ord(found[0])
+        raise NotWritten(f"{name}:{line}: a control character (U+{code:04X}); remove it")
+    splitter = _Splitter(source, content, folder, today)
+    splitter.run()
+    files: list[EntryFile | MeetingFile] = [*splitter.name_entries(), *splitter.name_meetings()]
+    existing = [file.path for file in files if (content.root / file.path).exists()]
+    return account(name, source, splitter.placements, files, existing)
+
+
+def clean(source: str) -> str:
+    """The text with line feeds alone as the ends of its lines."""
+    return re.sub(r"\r\n?|[\v\f]", "\n", source)
+
+
+class _Splitter(Places):
+    def __init__(self, source: str, content: Content, folder: str, today: dt.date | None) -> None:
+        super().__init__(source)
+        self.folder, self.today = folder, today
+        self.topics = {slug: topic.title for slug, topic in content.topics.items()}
+        headers = {p: h for p, h in content.headers.items() if f"{folder}/library/" in p}
+        self.slugs = {Path(path).stem for path in headers}
+        self.known: list[tuple[Address, str, Target]] = [
+            (address, str(header.values.get("title") or ""), Known(Path(path).stem))
+            for path, header in headers.items()
+            for address in _addresses(header)
+        ]
+        self.entries: list[EntryFile] = []
+        self.meetings: dict[dt.date, MeetingFile] = {}
+        self.readings: dict[dt.date, list[Target]] = {}
+        # Where we are in the note:
+        self.headings: list[Heading] = []
+        self.open: list[Open] = []
+        self.entry_level = 0  # of the heading that opened the entry, if one did
+        self.meeting: MeetingFile | None = None
+        self.levels: list[int] = []  # of the meeting's heading and of those open below it
+
+    def run(self) -> None:
+        end = _header_end(self.source)
+        self._unplaced(0, end, "the header of the note")
+        body = re.sub(r"[^\n]", " ", self.source[:end]) + self.source[end:]
+        blocks = self._read(body)
+        for block in blocks:
+            if block.kind == "heading":
+                self._heading(block)
+            elif block.kind == "definition":
+                self._leftovers(block)
+            elif self.meeting:
+                self._to_meeting(self.meeting, block)
+            elif block.kind == "rule":
+                self.open = []
+            else:
+                self._text(block)
+        self._close_headings(0)
+        self._place_definitions()
+
+    def name_entries(self) -> list[EntryFile]:
+        for entry in self.entries:
+            slug = entry.draft.slug(self.slugs)
+            self.slugs.add(slug)
+            entry.path = f"{self.folder}/library/{slug}.md"
+        return self.entries
+
+    def name_meetings(self) -> list[MeetingFile]:
+        for date, meeting in self.meetings.items():
+            slugs = [
+                reading.slug if isinstance(reading, Known) else Path(reading.path).stem
+                for reading in self.readings.get(date, [])
+            ]
+            meeting.readings = list(dict.fromkeys(slugs))
+        return list(self.meetings.values())
+
+    # Places --------------------------------------------------------------------------------------
+
+    def _note(self, place: Open | None, start: int, end: int, block: Block) -> None:
+        """Add a stretch of text to the notes of an entry, or to what has no place."""
+        start, end = self._trimmed(start, end)
+        if start == end:
+            return
+        entry = place.entry if place else None
+        file = entry if isinstance(entry, EntryFile) else None
+        for link in find_links(self.masked, start, end, self.definitions):
+            self._use(link, file, start)
+        if isinstance(entry, Known):
+            self._unplaced(start, end, f"already in the library as {entry.slug}")
+        elif place is None or file is None:
+            self._unplaced(start, end, self._why_no_entry())
+        else:
+            text = self.source[start:end]
+            if block.kind == "heading" and text == self.source[block.start : block.end].rstrip():
+                text = heading_text(text)
+                text = text if "*" in text or not text else f"**{text}**"
+            else:
+                text = _dedent(text, place.cut)
+            file.chunks.append(Chunk(start, end, text, block.kind, block.start))
+            self._field(file, start, start, end)
+
+    def _why_no_entry(self) -> str:
+        if not self.headings:
+            return "no link above it to which it could belong"
+        heading = self.headings[-1]
+        text = heading_text(self.source[heading.block.start : heading.block.end])
+        if heading.topics:
+            where = " and ".join(f"{self.folder}/topics/{topic}.md" for topic in heading.topics)
+            return f"no link above it under {text!r}; perhaps it belongs in {where}"
+        return f"no link above it under {text!r}"
+
+    # Headings ------------------------------------------------------------------------------------
+
+    def _heading(self, block: Block) -> None:
+        text = heading_text(self.source[block.start : block.end])
+        links = self._links(block)
+        if self.meeting and block.level > self.levels[0]:
+            self._meeting_heading(self.meeting, block, text)
+            return
+        if self.open and self.entry_level and block.level > self.entry_level:
+            self._note(self.open[0], block.start, block.end, block)
+            return
+        self.meeting, self.open, self.entry_level = None, [], 0
+        self._close_headings(block.level)
+        try:
+            if found := find_date(outside(self.source, block, links)):
+                self._open_meeting(block, text, *found)
+                return
+        except ValueError as error:
+            self._unplaced(block.start, block.end, str(error))
+            return
+        if links:
+            self.entry_level = block.level
+            self._text(block)
+            return
+        above = self.headings[-1].topics if self.headings else []
+        named = match_topics(text, self.topics)
+        self.headings.append(Heading(block, named or above, named))
+
+    def _close_headings(self, level: int) -> None:
+        while self.headings and self.headings[-1].block.level >= level:
+            heading = self.headings.pop()
+            if heading.used:
+                continue
+            if heading.named:
+                why = f"topic {' and '.join(heading.named)}, but no new entry is below it"
+            elif heading.topics:
+                above = " and ".join(heading.topics)
+                why = f"a heading that names no topic; entries below it have {above} from above"
+            else:
+                why = f"a heading that names no topic; there are {', '.join(self.topics)}"
+            self._unplaced(heading.block.start, heading.block.end, why)
+
+    # Meetings ------------------------------------------------------------------------------------
+
+    def _open_meeting(self, block: Block, text: str, date: dt.date, typed: str) -> None:
+        self.levels = [block.level]
+        if meeting := self.meetings.get(date):
+            self.meeting = meeting
+            self._meeting_heading(meeting, block, text)
+            return
+        meeting = MeetingFile(date, f"{self.folder}/meetings/{date}.md")
+        self.meeting = self.meetings[date] = meeting
+        meeting.title = None if text == typed else plain(text)[:500] or None
+        if words(meeting.title or str(date)) != words(text):
+            meeting.comments["title" if meeting.title else "date"] = one_line(text)
+        key = "title" if meeting.title else "date"
+        self._field(meeting, key, block.start, block.end)
+        self._read_at(meeting, block, key)
+
+    def _meeting_heading(self, meeting: MeetingFile, block: Block, text: str) -> None:
+        # A page's headings descend one step at a time, below its title.
+        while len(self.levels) > 1 and self.levels[-1] >= block.level:
+            self.levels.pop()
+        if block.level > self.levels[0]:
+            self.levels.append(block.level)
+        if text:
+            self._add(meeting, block, text, max(2, min(6, len(self.levels))))
+
+    def _to_meeting(self, meeting: MeetingFile, block: Block) -> None:
+        self._add(meeting, block, self.source[block.start : block.end])
+
+    def _add(self, meeting: MeetingFile, block: Block, text: str, level: int = 0) -> None:
+        chunk = Chunk(block.start, block.end, text, block.kind, block.start, level)
+        meeting.chunks.append(chunk)
+        self._field(meeting, block.start, block.start, block.end)
+        self._read_at(meeting, block, block.start)
+
+    def _read_at(self, meeting: MeetingFile, block: Block, key: Key) -> None:
+        """What a meeting links to are its readings; the words stay in the meeting."""
+        for link in self._links(block):
+            self._use(link, meeting, key)
+            after, _ = read_byline(self.source, link.end, block.end)
+            self.readings.setdefault(meeting.date, []).append(self._entry(link, after))
+
+    # Entries -------------------------------------------------------------------------------------
+
+    def _links(self, block: Block) -> list[Link]:
+        if block.kind == "code":
+            return []
+        return list(find_links(self.masked, block.start, block.end, self.definitions))
+
+    def _text(self, block: Block) -> None:
+        """Text outside of meetings: entries where links lead, notes of the open one elsewhere."""
+        links = self._links(block)
+        place = self._place(block)
+        start, end = content_of(self.source, block)
+        can_lead = block.kind in ("text", "item", "heading")
+        leads = find_leads(self.source, links if can_lead else [], start, end)
+        if not leads and links and place is None:
+            place = Open(self._entry(links[0]), block.depth, block.marker)
+            self._push(place, block)
+        if not leads:
+            self._note(place, block.start, block.end, block)
+        elif self.source[start : leads[0].start].strip():
+            self._note(place, block.start, leads[0].start, block)
+        for lead, following in zip_longest(leads, leads[1:]):
+            until = following.start if following else end
+            self._push(self._segment(block, lead, until), block)
+        for link in links:
+            self._entry(link)
+
+    def _place(self, block: Block) -> Open | None:
+        """The entry to which text at this depth belongs."""
+        while self.open and self.open[-1].depth > block.depth - (block.depth > 0 and block.first):
+            self.open.pop()
+        return self.open[-1] if self.open else None
+
+    def _push(self, place: Open, block: Block) -> None:
+        while self.open and self.open[-1].depth >= block.depth:
+            self.open.pop()
+        if block.depth and not self.entry_level:
+            # A list of links is no note on the link above it.
+            self.open = [around for around in self.open if around.depth]
+        self.open.append(place)
+
+    def _segment(self, block: Block, lead: Lead, end: int) -> Open:
+        """One link with what follows it: the header of an entry and its first note."""
+        link = lead.link
+        before = len(self.entries)
+        names, after = read_byline(self.source, link.end, end)
+        entry = self._entry(link, names)
+        place = Open(entry, block.depth, block.indent)
+        is_anchor = 0 <= link.url_start < link.text_start
+        if (
+            not isinstance(entry, EntryFile)
+            or len(self.entries) == before
+            or lead.labelled
+            or is_anchor
+            or (link.text and not entry.draft.title and not link.text.startswith(("http", "![")))
+            or not stands_alone(self.source, link, end)
+        ):
+            self._note(place, lead.start, end, block)
+            return place
+        self._logo(entry, lead.start, link)
+        self._take_out(entry, link)
+        if names:
+            match = BYLINE.search(self.source, link.end, after)
+            assert match
+            entry.draft.authors = names
+            self._comment(entry, "authors", match["names"], " ".join(names))
+            self._field(entry, "authors", match.start("names"), match.end("names"))
+        if not BETWEEN.fullmatch(self.source, after, end):
+            self._note(place, after, end, block)
+        return place
+
+    def _logo(self, entry: EntryFile, start: int, link: Link) -> None:
+        logo = self.source[start : link.start].strip()
+        if logo:
+            self._comment(entry, "kind", logo)
+            self._field(entry, "kind", start, start + len(logo))
+            if re.search(r"youtube|vimeo|video|talk|\byt\b", logo, re.I):
+                entry.draft.kind = "talk"
+
+    def _take_out(self, entry: EntryFile, link: Link) -> None:
+        """Turn a link into the fields of the header."""
+        if link.text:
+            key = "title" if entry.draft.title else "url"
+            self._comment(entry, key, link.text, str(getattr(entry.draft, key)))
+            self._field(entry, key, link.text_start, link.text_start + len(link.text))
+        if link.label is None:
+            start, end = link.url_start, link.end - (link.start != link.url_start)
+            typed = self.source[start:end].removesuffix(link.extra).strip("<> \n")
+            self._comment(entry, "url", typed, link.url)
+        else:
+            start, end = link.text_start + len(link.text) + 1, link.end
+        if link.label is None or link.extra not in self.definitions[link.label].extra:
+            self._comment(entry, "url", link.extra)
+        self._field(entry, "url", start, end)
+        self._use(link, entry, "url")
+
+    def _entry(self, link: Link, authors: list[str] | None = None) -> Target:
+        """The entry of a link: in the library, earlier in this note, or new."""
+        address, title = read_address(link.url), read_title(link.text)
+        for other, other_title, target in self.known:
+            # The stream of a whole day holds many talks.
+            other_talk = address.start and other.start and address.start != other.start
+            if address.names & other.names and not (other_talk and title != other_title):
+                if isinstance(target, EntryFile) and authors and not target.draft.authors:
+                    target.draft.authors = authors
+                return target
+        draft = EntryDraft(link.url, title, authors or [], added=self.today)
+        draft.learn_from_address()
+        entry = EntryFile(draft)
+        self._give_topics(entry)
+        self.entries.append(entry)
+        self.known.append((address, title or "", entry))
+        return entry
+
+    def _give_topics(self, entry: EntryFile) -> None:
+        giver = next((heading for heading in reversed(self.headings) if heading.named), None)
+        if giver:
+            entry.draft.topics = giver.named
+            if not giver.used:  # its words stand once, in the first entry below it
+                giver.used = True
+                block = giver.block
+                text = heading_text(self.source[block.start : block.end])
+                self._comment(entry, "topics", text)
+                self._field(entry, "topics", block.start, block.end)
+
+
+def _header_end(source: str) -> int:
+    """Where a YAML header of the note itself ends; 0 without one."""
+    try:
+        header, body, _ = split_header(source)
+        return len(source) - len(body) if read_yaml(header).values else 0
+    except Malformed:
+        return 0
+
+
+def _addresses(header: Fields) -> list[Address]:
+    """All under which an entry of the library may be found."""
+    values = header.values
+    found = [read_address(str(values.get("url") or ""))]
+    arxiv, doi, openreview = (values.get(name) for name in ("arxiv", "doi", "openreview"))
+    if arxiv or doi or openreview:
+        found.append(Address("paper", arxiv=arxiv, doi=doi, openreview=openreview))
+    return found
+
+
+def _dedent(text: str, columns: int) -> str:
+    """The lines moved left by as much, or as far as their own indentation goes."""
+    lines = []
+    for line in text.split("\n"):
+        body = line.lstrip(" \t")
+        margin = line[: len(line) - len(body)].expandtabs(4)
+        lines.append(margin[min(columns, len(margin)) :] + body)
+    return "\n".join(lines)

@@ -1,0 +1,60 @@
+"""What other tools made of a notebook or of TeX, as our pages show it."""
+
+import re
+from html import escape, unescape
+from typing import Any
+
+from api.pages import Broken
+
+_MATH = re.compile(
+    r'<(?P<tag>span|div) class="arithmatex">\\(?P<open>[(\[])(?P<tex>.*?)\\[)\]]</(?P=tag)>', re.S
+)
+
+
+def render_math(html: str, path: str) -> str:
+    """Replace TeX by MathML, which browsers draw and screen readers read without a script."""
+    from latex2mathml.converter import convert
+
+    def replace(match: re.Match[str]) -> str:
+        tex = unescape(match["tex"])
+        try:
+            return str(convert(tex, display="block" if match["open"] == "[" else "inline"))
+        except Exception as error:
+            raise Broken(f"{path}: not readable as TeX: {tex!r}") from error
+
+    return _MATH.sub(replace, html)
+
+
+_STYLE = re.compile(r"<style[^>]*>.*?</style>", re.S)
+_SCRIPT = re.compile(r"<script\b.*?</script>", re.S)
+
+
+_COPY_OF_CODE = re.compile(r'<div class="clipboard-copy-txt".*?</div>', re.S)
+_TAB_STOP = re.compile(r'(<div class="jp-Cell-inputWrapper") tabindex="0"')
+
+
+def lean_notebook(html: str) -> str:
+    """A converted notebook without the 570 KB of styles and the scripts that come with it.
+
+    Each code cell also holds its code a second time, for a button, and is a stop of the tab key.
+    """
+    for part in (_STYLE, _SCRIPT, _COPY_OF_CODE):
+        html = part.sub("", html)
+    return _TAB_STOP.sub(r"\1", html)
+
+
+def notebook_page(html: str, file_name: str, path: str) -> str:
+    """A converted notebook as it stands on its page, with the notebook itself to carry away."""
+    download = (
+        f'<p class="byline"><a href="{escape(file_name)}" download>Download this notebook</a></p>'
+    )
+    return lean_notebook(html) + download
+
+
+def notebook_summary(notebook: dict[str, Any]) -> tuple[str, str]:
+    """The title of a notebook and its first paragraph, as plain text."""
+    text = next((c["source"] for c in notebook["cells"] if c["cell_type"] == "markdown"), "")
+    title, _, rest = text.strip().partition("\n")
+    paragraph = rest.strip().split("\n\n")[0]
+    plain = re.sub(r"\[([^\]]*)\]\([^)]*\)|[*_`]", r"\1", paragraph)
+    return title.lstrip("# ").strip(), " ".join(plain.split())

@@ -1,0 +1,90 @@
+"""Start the whole product: build the site, migrate the database, listen."""
+
+import datetime as dt
+import logging
+import os
+import socket
+from pathlib import Path
+
+import typer
+
+from api.console import ROOT, fail, load_settings, open_database
+from api.settings import Settings
+
+
+def build_site(settings: Settings) -> None:
+    """Build the site; ends with 1 and MkDocs' complaint if it fails."""
+    os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
+    logging.basicConfig(format="%(message)s", level=logging.WARNING)
+    from mkdocs.exceptions import Abort, MkDocsException
+
+    from api.site import build
+
+    _check_writable(settings.site_dir)
+    try:
+        build(ROOT, settings)
+    except (Abort, MkDocsException) as error:
+        fail(f"the site was not built: {error}" if str(error) else "the site was not built")
+
+
+def serve(host: str, port: int, *, build: bool) -> None:
+    given = {} if "READOUT_BASE_URL" in os.environ else {"base_url": f"http://{host}:{port}"}
+    settings = load_settings(**given)
+    _check_port(host, port)
+    if build:
+        from api.fingerprint import is_current
+
+        if not is_current(ROOT, settings):
+            typer.echo("Building the site ...", err=True)
+            build_site(settings)
+    database = open_database(settings)
+    from api.members import invite_first_organizer
+
+    code = database.write(lambda session: invite_first_organizer(session, dt.datetime.now(dt.UTC)))
+    database.close()
+    typer.echo(f"Readout is at {settings.base}/")
+    if code:
+        typer.echo(
+            f"Nobody has joined yet. The first organizer joins at {settings.base}/join#{code}"
+        )
+    _listen(settings, host, port)
+
+
+def _listen(settings: Settings, host: str, port: int) -> None:
+    import uvicorn
+
+    from api.app import create_app
+
+    uvicorn.run(
+        create_app(settings),
+        host=host,
+        port=port,
+        log_level="warning",
+        server_header=False,
+        timeout_graceful_shutdown=10,
+    )
+
+
+def _check_port(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except PermissionError:
+            fail(f"port {port} is reserved; choose one above 1023: make serve PORT=8001")
+        except OSError as error:
+            other = port + 1 if port < 65535 else 8000
+            fail(
+                f"port {port} of {host} cannot be used ({error.strerror}); "
+                f"choose another: make serve PORT={other}"
+            )
+
+
+def _check_writable(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        probe = folder / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        fail(f"cannot write to {folder}: {error.strerror}; change its owner or READOUT_SITE_DIR")

@@ -1,0 +1,285 @@
+"""`readout check`: one specimen of each mistake, and the whole list of complaints."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import markdown
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown.extensions import toc
+
+from api.check import check, github
+from api.content import read_content
+from api.markup import Problem
+from api.scan import scan, slugify, unique
+
+HERE = Path(__file__).parent
+SPECIMENS = HERE / "specimens"
+
+
+def complaints(root: Path) -> list[str]:
+    return [str(problem) for problem in check(read_content(root / "docs", root / "executed"))]
+
+
+def test_every_mistake_is_told_where_what_and_what_would_be_right():
+    expected = (SPECIMENS / "complaints.txt").read_text("utf-8").splitlines()
+
+    assert complaints(SPECIMENS) == expected
+
+
+def test_sound_content_has_no_complaints():
+    root = HERE / "content"
+
+    assert [line for line in complaints(root) if "2022-wang-ioi" in line] == []
+
+
+@pytest.mark.parametrize("mark", [b"", b"\xef\xbb\xbf"])
+def test_line_endings_and_a_byte_order_mark_change_no_complaint(tmp_path, mark):
+    shutil.copytree(SPECIMENS, tmp_path / "copy")
+    for path in (tmp_path / "copy" / "docs").rglob("*.md"):
+        path.write_bytes(mark + path.read_bytes().replace(b"\n", b"\r\n"))
+
+    assert complaints(tmp_path / "copy") == complaints(SPECIMENS)
+
+
+# Hostile files -----------------------------------------------------------------------------------
+
+HEADER = """---
+title: A title
+authors: [Ada Example]
+kind: tool
+year: 2022
+url: https://example.org/tool
+topics: [ioi]
+---
+"""
+
+
+@pytest.fixture
+def project(tmp_path):
+    """An almost empty project in which everything is right."""
+    for folder in ("library", "meetings", "quizzes", "topics"):
+        (tmp_path / "docs" / folder).mkdir(parents=True)
+    topic = "---\ntitle: Indirect objects\nsummary: Made up.\n---\n"
+    (tmp_path / "docs" / "topics" / "ioi.md").write_text(topic)
+    assert complaints(tmp_path) == []
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        (b"---\ntitle: caf\xe9\n---\n", "2: not UTF-8; save the file as UTF-8"),
+        (b"\xff\xfe-\x00", "1: not UTF-8; save the file as UTF-8"),
+        (b"", "1: no header; begin the file with `---`, the fields, and `---`"),
+        (b"x" * 600_000, "1: larger than 512 KB; split it into several files"),
+        (
+            b"---\na: " + b"[" * 400_000 + b"\n---\n",
+            "2: fields of 400,004 characters; 20,000 is the most",
+        ),
+        (b"---\na: " + b"[" * 15_000 + b"]" * 100 + b"\n---\n", None),
+        (b"---\n" + b"- " * 9_000 + b"\n---\n", None),
+        (b"---\n" + b"? " * 9_000 + b"\n---\n", None),
+        (b"---\na: &a [*a]\n---\n", "2: an alias (`*name`); write the value out"),
+        (b"---\n? [a, b]\n: c\n---\n", "2: a field name that is not a word"),
+        (b"---\n<<: {a: b}\n!!python/object:os.system x: y\n---\n", None),
+        (b"---\nyear: " + b"9" * 10_000 + b"\n---\n", None),
+    ],
+)
+def test_a_hostile_file_is_refused_with_a_sentence(project, data, complaint):
+    (project / "docs" / "library" / "hostile.md").write_bytes(data)
+
+    found = complaints(project)
+
+    assert found
+    assert all(re.fullmatch(r"docs/library/hostile\.md:\d+: [^\n]{1,400}", line) for line in found)
+    if complaint:
+        assert found == [f"docs/library/hostile.md:{complaint}"]
+
+
+def test_a_symbolic_link_is_refused_and_not_followed(project, tmp_path_factory):
+    secret = tmp_path_factory.mktemp("elsewhere")
+    (secret / "secret.md").write_text("---\nsecret: word\n---\n")
+    (project / "docs" / "library" / "linked.md").symlink_to(secret / "secret.md")
+    (project / "docs" / "library" / "dead.md").symlink_to("nowhere")
+    (project / "docs" / "linked-folder").symlink_to(secret)
+
+    assert complaints(project) == [
+        "docs/library/dead.md:1: a symbolic link; put the file itself here",
+        "docs/library/linked.md:1: a symbolic link; put the file itself here",
+        "docs/linked-folder:1: a symbolic link; put the file itself here",
+    ]
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"metadata": 3}', '{"metadata": {"readout": 1}}'])
+def test_a_spoilt_notebook_is_refused(project, text):
+    (project / "executed").mkdir()
+    (project / "executed" / "00_sample.ipynb").write_text(text)
+
+    assert complaints(project) == [
+        "executed/00_sample.ipynb:1: not an executed notebook; write it anew with `make demos`"
+    ]
+
+
+def test_a_file_name_of_any_bytes_is_shown_on_one_line(project):
+    (project / "docs" / "library" / "a\nb::c.md").write_text(HEADER)
+    Path(os.fsdecode(os.fsencode(project / "docs" / "library") + b"/\xff.md")).write_text(
+        HEADER.replace("/tool", "/other")
+    )
+
+    found = check(read_content(project / "docs"))
+
+    assert len(found) == 2
+    assert all(str(problem).isprintable() for problem in found)
+
+
+def test_an_annotation_keeps_to_its_line():
+    problem = Problem("docs/a,b:c.md", 3, "50 % wrong\n::error::no")
+
+    assert github(problem) == ("::error file=docs/a%2Cb%3Ac.md,line=3::50 %25 wrong%0A::error::no")
+
+
+BOMBS = {
+    "fences": "```a\n" * 60_000,
+    "shorter fences": "".join("`" * n + "\n" for n in range(800, 3, -1)),
+    "backticks": "` `` " * 80_000,
+    "growing backticks": " ".join("`" * n for n in range(900)),
+    "brackets": "[" * 400_000,
+    "images": "![" * 200_000,
+    "links": "](" * 200_000,
+    "nested links": "](()" * 100_000,
+    "one long link": "](" + "()" * 200_000,
+    "mathematics": "\\(" * 200_000,
+    "comments": "<!--" * 100_000,
+    "tags": "<a href='" * 50_000,
+    "braces": "{#" * 200_000,
+    "hashes in braces": "{" + " #a" * 130_000,
+    "facts": "{fact:" * 60_000,
+    "addresses": "a@" * 200_000 + "@a." * 20_000,
+    "labels": "a@" + "b." * 200_000,
+    "headings": "# a\n" * 100_000,
+    "indented headings": "    # a\n" * 60_000,
+    "underlined": "a\n=\n\n" * 60_000,
+    "hash line": "#" * 400_000,
+    "emphasis": "# " + "_a" * 200_000,
+    "spaces": " " * 400_000 + "x",
+    "definitions": "[a]: b\n" * 50_000,
+    "list": "- " * 200_000,
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_no_text_of_half_a_megabyte_takes_long(project, name):
+    (project / "docs" / "library" / "bomb.md").write_text(HEADER + BOMBS[name])
+
+    started = time.process_time()
+    complaints(project)
+
+    assert time.process_time() - started < 4
+
+
+# Anchors -----------------------------------------------------------------------------------------
+
+
+@given(st.text(max_size=40))
+def test_a_slug_is_the_one_that_the_site_makes(text):
+    assert slugify(text) == toc.slugify(text, "-")
+
+
+@given(st.lists(st.sampled_from(["a", "a_1", "a_2", "", "b_9"]), max_size=8))
+def test_a_second_id_is_the_one_that_the_site_makes(names):
+    ours: set[str] = set()
+    theirs: set[str] = set()
+    for name in names:
+        ours.add(unique(name, ours))
+        toc.unique(name, theirs)
+
+    assert ours == theirs
+
+
+PAGE = """
+## Plain words
+
+## Plain words
+
+## `code_span` and *emphasis*, _more_ of resid_pre
+
+## A [link](x.md) here, "quoted" & <b>bold</b>
+
+## Named {#by-hand}
+
+### Named with more {: .wide #by-hand-too }
+
+Underlined
+----------
+
+# Closed #
+
+## Résumé: 12,288 – 1
+
+!!! note "Inside"
+
+    #### In a note
+
+- item
+
+        ## code in an item
+
+    ## not a heading of code
+
+    code
+
+```md
+## in a fence
+```
+
+    # in code
+
+<a id="raw"></a> and a paragraph
+{: #paragraph }
+"""
+
+
+def test_the_anchors_of_a_page_are_those_of_the_site():
+    extensions = ["toc", "attr_list", "admonition", "pymdownx.superfences", "md_in_html"]
+    html = markdown.markdown(PAGE, extensions=extensions)
+
+    assert scan(PAGE).anchors == set(re.findall(r'\sid="([^"]+)"', html))
+
+
+# Speed -------------------------------------------------------------------------------------------
+
+
+def test_2000_entries_and_300_meetings_are_checked_in_four_seconds(project):
+    docs = project / "docs"
+    prose = "A [link](2022-0.md#try-it) and `code`, " + "then a sentence of some eight words. " * 12
+    names = ("What it claims", "How they know", "What to doubt", "Try it", "To discuss")
+    body = "\n".join(f"\n## {name}\n\n{prose}\n\n{prose}\n" for name in names)
+    for index in range(2000):
+        header = HEADER.replace("/tool", f"/{index}")
+        (docs / "library" / f"2022-{index}.md").write_text(f"{header}\nAn entry.\n{body}")
+    for index in range(300):
+        date = f"{2000 + index // 28}-01-{index % 28 + 1:02}"
+        text = f"---\ndate: {date}\nreadings: [2022-{index}]\n---\n\n## Notes\n\nNothing.\n"
+        (docs / "meetings" / f"{date}.md").write_text(text)
+    program = (
+        "from pathlib import Path; from api.check import check; from api.content import "
+        "read_content; print(check(read_content(Path('docs'), Path('executed'))))"
+    )
+
+    before = os.times()
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=project, capture_output=True, text=True, check=True
+    )
+    after = os.times()
+
+    assert done.stdout == "[]\n"
+    # The processor's time: this machine may be busy with something else.
+    used = after.children_user + after.children_system
+    assert used - before.children_user - before.children_system < 4

@@ -1,0 +1,209 @@
+"""The commands, each in a process of its own, as a newcomer runs them."""
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import CONTENT, ROOT
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def imported_by(module: str) -> set[str]:
+    program = f"import sys, {module}; print(*sorted(sys.modules))"
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT, check=True
+    )
+    return {name.split(".")[0] for name in done.stdout.split()}
+
+
+def test_the_service_needs_no_torch():
+    assert not imported_by("api.app") & {"torch", "transformers", "transformer_lens", "demos"}
+
+
+def test_the_content_needs_no_web_framework():
+    assert not imported_by("api.content") & {"fastapi", "starlette", "sqlalchemy", "mkdocs"}
+
+
+def test_help_needs_nothing_heavy():
+    heavy = {"fastapi", "sqlalchemy", "mkdocs", "pydantic", "torch", "yaml", "demos"}
+    assert not imported_by("api.cli") & heavy
+
+
+def test_only_the_build_hook_reads_the_demos():
+    imports = re.compile(r"^\s*(?:from|import) demos\b", re.MULTILINE)
+    readers = {
+        path.name
+        for path in (ROOT / "api").rglob("*.py")
+        if imports.search(path.read_text("utf-8"))
+    }
+    assert readers == {"site.py"}
+    back = re.compile(r"^\s*(?:from|import) api\b", re.MULTILINE)
+    for path in (ROOT / "demos").glob("*.py"):
+        assert not back.search(path.read_text("utf-8")), path
+
+
+def test_every_command_shows_an_example(readout: Run):
+    listed = readout("--help").stdout.split("Commands:")[1]
+    names = re.findall(r"^  ([a-z]+) ", listed, re.MULTILINE)
+    assert {"serve", "check", "facts", "invite", "migrate", "build"} <= set(names)
+    for name in names:
+        assert "Example" in readout(name, "--help").stdout, name
+
+
+def test_facts_are_printed_with_their_provenance(readout: Run):
+    done = readout("facts", "--json")
+
+    facts = json.loads(done.stdout)
+    assert {"ioi-accuracy", "ioi-logit-difference"} <= facts.keys()
+    for fact in facts.values():
+        assert {"value", "tolerance", "notebook", "model", "key", "environment"} <= fact.keys()
+
+
+def test_the_published_content_has_no_problem(readout: Run):
+    done = readout("check")
+    assert (done.stdout, done.stderr, done.returncode) == ("", "", 0)
+
+
+def test_a_mistake_is_named_with_its_place(readout: Run, tmp_path: Path):
+    docs = tmp_path / "docs"
+    for path in (CONTENT / "docs").rglob("*.md"):
+        target = docs / path.relative_to(CONTENT / "docs")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(path.read_text("utf-8"), "utf-8")
+    entry = docs / "library" / "2022-wang-ioi.md"
+    text = (
+        entry.read_text("utf-8").replace("authors:", "autors:").replace("[circuits]", "[circuts]")
+    )
+    entry.write_text(text, "utf-8")
+
+    done = readout(
+        "check", READOUT_CONTENT_DIR=str(docs), READOUT_EXECUTED_DIR=str(CONTENT / "executed")
+    )
+
+    assert done.returncode == 1
+    assert "docs/library/2022-wang-ioi.md:3: unknown field 'autors'; did you mean 'authors'?" in (
+        done.stdout.splitlines()
+    )
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def serve(port: int, folder: Path, *args: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [Path(sys.executable).with_name("readout"), "serve", "--port", str(port), *args],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "READOUT_DATABASE_URL": f"sqlite:///{folder / 'readout.sqlite3'}",
+            "READOUT_SITE_DIR": str(folder / "site"),
+            "PYTHONUNBUFFERED": "1",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def wait_for_health(port: int, process: subprocess.Popen[str]) -> dict[str, object]:
+    for _ in range(600):
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/api/v1/health") as reply:
+                return dict(json.load(reply))
+        except OSError:
+            assert process.poll() is None, process.stdout.read()
+            time.sleep(0.1)
+    raise AssertionError("the service did not start")
+
+
+def stop(process: subprocess.Popen[str]) -> str:
+    process.send_signal(signal.SIGINT)
+    return process.communicate(timeout=30)[0]
+
+
+def test_serve_starts_invites_and_keeps_the_data(free_port: int, tmp_path: Path):
+    first = serve(free_port, tmp_path)
+    health = wait_for_health(free_port, first)
+    said = stop(first)
+
+    second = serve(free_port, tmp_path)
+    wait_for_health(free_port, second)
+    with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/") as reply:
+        home = reply.read().decode()
+    said_again = stop(second)
+
+    assert (health["status"], health["database"]) == ("ok", "sqlite")
+    assert f"Readout is at http://127.0.0.1:{free_port}/" in said
+    assert re.search(rf"http://127.0.0.1:{free_port}/join#[\w-]{{32}}", said)
+    assert "How GPT computes" in home
+    assert "Building" in said
+    assert "Building" not in said_again
+
+
+def test_a_port_in_use_is_said_in_a_sentence(free_port: int, tmp_path: Path):
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", free_port))
+        taken.listen()
+        process = serve(free_port, tmp_path)
+        said = process.communicate(timeout=60)[0]
+
+    assert process.returncode == 1
+    assert said == (
+        f"readout: port {free_port} of 127.0.0.1 cannot be used (Address already in use); "
+        f"choose another: make serve PORT={free_port + 1}\n"
+    )
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_a_sentence(free_port: int, readout: Run):
+    done = readout(
+        "serve", "--port", str(free_port), READOUT_SITE_DIR="/proc/site", READOUT_CACHE_DIR="/tmp"
+    )
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("readout: cannot write to /proc/site: ")
+
+    done = readout("invite", "Ada", READOUT_DATABASE_URL="sqlite:////proc/nowhere/readout.sqlite3")
+    assert (done.returncode, done.stderr.startswith("readout: cannot make the folder")) == (1, True)
+
+
+def test_a_python_that_is_too_old_is_said_in_a_sentence(tmp_path: Path):
+    old = tmp_path / "python3"
+    old.write_text(
+        '#!/bin/sh\ncase "$*" in *version_info*) exit 1;; --version) echo "Python 3.9.2";; esac\n'
+    )
+    old.chmod(0o755)
+    clone = tmp_path / "clone"
+    clone.mkdir()
+    (clone / "Makefile").write_text((ROOT / "Makefile").read_text())
+    (clone / "pyproject.toml").write_text((ROOT / "pyproject.toml").read_text())
+
+    done = subprocess.run(
+        ["make", "serve", f"PYTHON={old}"], cwd=clone, capture_output=True, text=True
+    )
+
+    assert done.returncode != 0
+    assert done.stderr.splitlines()[0] == (
+        "readout: Python 3.9.2 is too old; Python 3.11 or later is needed: make PYTHON=python3.12"
+    )
+
+
+def test_an_invitation_is_printed_as_a_link(readout: Run, tmp_path: Path):
+    url = f"sqlite:///{tmp_path / 'readout.sqlite3'}"
+    done = readout(
+        "invite", "Ada", READOUT_DATABASE_URL=url, READOUT_BASE_URL="https://group.example.org/"
+    )
+    assert re.fullmatch(r"https://group\.example\.org/join#[\w-]{32}\n", done.stdout)

@@ -1,0 +1,387 @@
+import re
+import string
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from api.content import Content, read_content
+from api.drafts import NotWritten
+from api.importing import clean, import_note, split_note
+from api.imports import Import
+
+HERE = Path(__file__).parent
+SPECIMEN = HERE / "specimens" / "import" / "notes.md"
+CONTENT = read_content(HERE / "content" / "docs")
+# What may stand between the parts: marks of Markdown and of lists, no words.
+MARKUP = re.compile(r"(?:\d{1,9}[.)]|[\s\[\]()<>#=+*|/·•.,;:\-–—])*")
+
+
+def split(source: str, content: Content = CONTENT) -> Import:
+    return split_note(source, "notes.md", content)
+
+
+def words(text: str) -> list[str]:
+    return re.findall(r"\w+", text)
+
+
+def assert_nothing_is_lost(source: str, result: Import) -> None:
+    """Each word is in one part, in order, and each part's words stand in its file from its line."""
+    source, at = clean(source), 0
+    for part in result.parts:
+        begins = source.index(part.text, at)
+        assert MARKUP.fullmatch(source, at, begins), source[at:begins]
+        assert source[:begins].count("\n") + 1 == part.line
+        at = begins + len(part.text)
+        if not part.to:
+            assert part.why
+            continue
+        path, line = part.to.rsplit(":", 1)
+        lines = result.files[path].split("\n")[int(line) - 1 :]
+        if "---" in lines:  # a field of the header stands on one line, its value first
+            assert Counter(words(part.text)) <= Counter(words(lines[0])), (part, lines[0])
+        else:
+            assert is_within(words(part.text), words("\n".join(lines))), (part, lines)
+    assert MARKUP.fullmatch(source, at), source[at:]
+
+
+def is_within(some: list[str], all_: list[str]) -> bool:
+    rest = iter(all_)
+    return all(word in rest for word in some)
+
+
+def test_a_note_becomes_entries_and_a_meeting():
+    result = split(SPECIMEN.read_text())
+
+    assert_nothing_is_lost(SPECIMEN.read_text(), result)
+    assert {part.line: part.to for part in result.parts if part.text.strip()} == {
+        1: "",
+        4: "",
+        7: "",
+        9: "docs/library/example-walk-heads.md:7",
+        11: "docs/library/example-walk-heads.md:4",
+        12: "docs/library/example-walk-heads.md:6",
+        13: "docs/library/example-walk-heads.md:14",
+        16: "docs/library/example-walk-heads.md:17",
+        18: "docs/library/2022-beispiel-toy.md:15",
+        19: "docs/library/2022-beispiel-toy.md:17",
+        20: "",
+        21: "docs/library/2023-finding-parts.md:15",
+        23: "docs/library/2020-second.md:6",
+        25: "docs/library/2020-second.md:14",
+        29: "",
+        31: "",
+        33: "docs/library/bare-example.md:6",
+        35: "docs/meetings/2024-03-05.md:3",
+        37: "docs/meetings/2024-03-05.md:11",
+        38: "docs/meetings/2024-03-05.md:13",
+        39: "docs/meetings/2024-03-05.md:14",
+        41: "docs/meetings/2024-03-05.md:16",
+        42: "docs/meetings/2024-03-05.md:20",
+        44: "",
+        45: "docs/library/somebody.md:14",
+        47: "docs/library/first.md:6",
+        48: "",
+    }
+    assert [(part.line, part.why) for part in result.unplaced] == [
+        (1, "the header of the note"),
+        (4, "a heading that names no topic; there are circuits"),
+        (7, "no link above it under 'Reading notes'"),
+        (
+            20,
+            "no link above it under 'Circuits'; perhaps it belongs in docs/topics/circuits.md",
+        ),
+        (29, "already in the library as 2022-wang-ioi"),
+        (31, "a heading that names no topic; entries below it have circuits from above"),
+        (44, "a heading that names no topic; there are circuits"),
+        (48, "a definition that no link in a file uses"),
+    ]
+
+
+def test_an_entry_has_what_the_note_says_and_asks_for_the_rest():
+    text = split(SPECIMEN.read_text()).files["docs/library/example-walk-heads.md"]
+
+    begin, _, _ = text.partition("## What it claims")
+    assert (
+        begin
+        == """\
+---
+title: A Walk through Heads
+authors: [Ada Example]
+kind: talk  # ![YouTube logo](yt.png)
+# year: when did it appear?
+url: https://www.youtube.com/watch?v=abcdefghijk&t=120s
+topics: [circuits]  # Circuits
+---
+
+<!-- What is this, and why does the group have it? One short paragraph. -->
+
+!!! note "The group's notes"
+
+    heads move names;
+    tails do not.
+
+    > Heads are all you quote.
+
+"""
+    )
+
+
+def test_a_meeting_keeps_its_words_and_links_its_readings():
+    text = split(SPECIMEN.read_text()).files["docs/meetings/2024-03-05.md"]
+
+    assert (
+        text
+        == """\
+---
+date: 2024-03-05
+title: Meeting on March 5, 2024
+readings: [2022-beispiel-toy]
+---
+
+## Notes
+
+!!! note "The group's notes"
+
+    What we missed:
+
+    + value or pointer? :(
+    + [Toy Parts](https://arxiv.org/pdf/2209.99999) once more
+
+## Patching
+
+!!! note "The group's notes"
+
+    run the model twice
+"""
+    )
+
+
+def test_what_the_note_does_not_say_is_named_by_file_and_line():
+    result = split("[A Title](https://example.org/2021/a)\n")
+
+    assert [tuple(gap) for gap in result.gaps] == [
+        ("docs/library/2021-title.md", 3, "authors"),
+        ("docs/library/2021-title.md", 7, "topics"),
+    ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://arxiv.org/abs/2211.00593v3",
+        "http://arxiv.org/pdf/2211.00593.pdf",
+        "https://www.arxiv.org/abs/2211.00593?context=cs",
+    ],
+)
+def test_an_entry_is_found_again_under_another_address(url):
+    result = split(f"[IOI]({url}) - a note of ours\n")
+
+    assert result.files == {}
+    assert [part.why for part in result.unplaced] == ["already in the library as 2022-wang-ioi"]
+    assert "a note of ours" in result.unplaced[0].text
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "entries"),
+    [
+        ("[A](https://youtu.be/abc)", "[B](https://www.youtube.com/watch?v=abc&t=9s)", 1),
+        ("[A](https://youtu.be/abc?t=1)", "[B](https://youtu.be/abc?t=2)", 2),  # one stream
+        ("[A](https://doi.org/10.1000/X)", "[B](https://dl.acm.org/doi/10.1000/x)", 1),
+        ("[A](https://x.org/a/)", "[B](http://www.x.org/a#b)", 1),
+        ("[A](https://x.org/?id=1)", "[B](https://x.org/?id=2)", 2),
+    ],
+)
+def test_one_thing_named_twice_is_one_entry(first, second, entries):
+    source = f"{first} - one\n\n{second} - two\n"
+    result = split(source)
+
+    assert len(result.files) == entries
+    assert_nothing_is_lost(source, result)
+    assert not result.unplaced
+
+
+@pytest.mark.parametrize(
+    ("heading", "date"),
+    [
+        ("# 2024-03-05 meeting", "2024-03-05"),
+        ("## Meeting 5 March 2024", "2024-03-05"),
+        ("March 5, 2024\n===", "2024-03-05"),
+        ("### Tue, 5th of Mar. 2024", "2024-03-05"),
+        ("# 5.3.2024 #", "2024-03-05"),
+    ],
+)
+def test_a_dated_heading_opens_a_meeting(heading, date):
+    result = split(f"{heading}\n\nWords.\n\n# Later\n\n[Title](https://example.org)\n")
+
+    assert list(result.files) == ["docs/library/title.md", f"docs/meetings/{date}.md"]
+    assert_nothing_is_lost(f"{heading}\n\nWords.\n", split(f"{heading}\n\nWords.\n"))
+
+
+@pytest.mark.parametrize("heading", ["# 2024-02-30", "# 03/05/2024", "# Meeting"])
+def test_a_heading_without_a_certain_date_opens_none(heading):
+    assert split(f"{heading}\n\nWords.\n").files == {}
+
+
+@pytest.mark.parametrize(
+    ("link", "kind"),
+    [
+        ("[A](https://openreview.net/forum?id=abcdef)", "paper"),
+        ("[A](https://aclanthology.org/2020.acl-main.1/)", "paper"),
+        ("[A](https://example.org/a.PDF)", "paper"),
+        ("[A](https://vimeo.com/1)", "talk"),
+        ("![video](v.png) [A](https://example.org/a)", "talk"),
+        ("[A](https://github.com/a/b)", "tool"),
+        ("[A](https://notgithub.com/a)", "article"),
+    ],
+)
+def test_the_host_or_the_logo_says_what_kind_it_is(link, kind):
+    (text,) = split(link).files.values()
+
+    assert f"\nkind: {kind}" in text
+
+
+def test_a_sentence_with_a_link_stays_whole():
+    source = "[Toy](https://t.example)\n\nIt builds on [Older\nWork](https://o.example), I think.\n"
+
+    files = split(source).files
+
+    assert (
+        "    It builds on [Older\n    Work](https://o.example), I think.\n"
+        in files["docs/library/toy.md"]
+    )
+    assert "title: Older Work\n" in files["docs/library/older-work.md"]
+
+
+def project(tmp_path: Path) -> Path:
+    folder = tmp_path / "docs"
+    (folder / "topics").mkdir(parents=True)
+    (folder / "topics" / "circuits.md").write_text("---\ntitle: Circuits\nsummary: x\n---\n")
+    return folder
+
+
+def test_all_files_are_written_and_read_back(tmp_path):
+    folder = project(tmp_path)
+
+    result = import_note(SPECIMEN, folder)
+
+    written = {p.relative_to(tmp_path).as_posix(): p.read_text() for p in folder.glob("[lm]*/*.md")}
+    assert written == result.files
+    # The only problems are the fields that the note does not give, each with its file.
+    problems = {(p.path, p.message) for p in read_content(folder).problems}
+    assert problems == {(gap.path, f"no field {gap.name!r}; add it") for gap in result.gaps}
+
+
+def test_a_dry_run_writes_nothing(tmp_path):
+    folder = project(tmp_path)
+
+    result = import_note(SPECIMEN, folder, dry_run=True)
+
+    assert result.files
+    assert [path.name for path in folder.iterdir()] == ["topics"]
+
+
+def test_a_file_that_exists_stops_the_whole_import(tmp_path):
+    folder = project(tmp_path)
+    (folder / "meetings").mkdir()
+    (folder / "meetings" / "2024-03-05.md").write_text("theirs")
+
+    with pytest.raises(NotWritten, match=r"2024-03-05\.md exists already; nothing was written"):
+        import_note(SPECIMEN, folder)
+
+    assert not (folder / "library").exists()
+    assert (folder / "meetings" / "2024-03-05.md").read_text() == "theirs"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\xff", "is not UTF-8"),
+        (b"one\ntwo\x00", r"notes\.md:2: a control character \(U\+0000\); remove it"),
+    ],
+)
+def test_a_file_that_is_no_text_is_refused(tmp_path, content, message):
+    path = tmp_path / "notes.md"
+    path.write_bytes(content)
+
+    with pytest.raises(NotWritten, match=message):
+        import_note(path, project(tmp_path))
+
+
+def test_an_underlined_heading_of_several_lines_that_holds_a_link_is_kept():
+    source = "[Title](https://example.org) one\ntwo\n===\n"
+
+    assert_nothing_is_lost(source, split(source))
+
+
+# Any note ----------------------------------------------------------------------------------------
+
+WORD = st.text(string.ascii_letters + "äßéИ字" + string.digits, min_size=1, max_size=7)
+URL = st.builds(
+    "https://{}/{}".format,
+    st.sampled_from(["arxiv.org", "youtu.be", "a.example", "github.com", "openreview.net"]),
+    st.sampled_from(["abs/2211.00593", "abs/2301.00001", "x", "2020/y_(z)", "?id=abcdef&amp;b=1"]),
+)
+LINK = st.one_of(
+    st.builds("[{} {}]({})".format, WORD, WORD, URL),
+    st.builds('[**{}** `{}`]({} "{}")'.format, WORD, WORD, URL, WORD),
+    st.builds("![YouTube {}](yt.png)\n[{}]({})".format, WORD, WORD, URL),
+    st.builds("[{}][{}]".format, WORD, st.sampled_from(["one", "TWO", "three"])),
+    st.builds("[{}][]".format, st.sampled_from(["one", "two"])),
+    st.builds('<a href="{}">{}</a>'.format, URL, WORD),
+    st.builds("[![{}](l.png)]({})".format, WORD, URL),
+    st.builds("<{}>".format, URL),
+    URL,
+)
+TEXT = st.one_of(
+    WORD,
+    LINK,
+    st.builds("**{} {}**".format, WORD, WORD),
+    st.sampled_from(
+        [" - ", "\n", ", ", ": ", ". ", " / ", "*", "`", "_", "[", "](", "<b>", "\\", ":("]
+    ),
+    st.text(st.characters(exclude_categories=["Cc", "Cs", "Cn"]), max_size=8),
+)
+LINE = st.lists(TEXT, min_size=1, max_size=8).map(lambda parts: " ".join(parts))
+DAY = st.sampled_from(["2024-03-05 meeting", "Meeting 5 March 2024", "March 6, 2024", "2024-13-01"])
+BLOCK = st.one_of(
+    LINE,
+    st.builds("{} {}".format, st.sampled_from(["#", "##", "###", "######"]), DAY | LINE | WORD),
+    st.builds("{}\n{}".format, WORD | DAY | LINE, st.sampled_from(["===", "---"])),
+    st.builds("{} circuits {}".format, st.just("##"), WORD),
+    st.builds("{}{} {}".format, st.sampled_from(["", "  ", "    "]), st.sampled_from("-+*"), LINE),
+    st.builds("  1. {}\n     - {}\n\n     {}".format, LINE, LINE, LINE),
+    st.builds("> {}\n{}".format, LINE, LINE),
+    st.builds("{}\n{}\n{}".format, st.just("```"), LINE, st.sampled_from(["```", ""])),
+    st.builds("[{}]: {} '{}'".format, st.sampled_from(["one", "two", "one"]), URL, WORD),
+    st.builds("| {} | b |\n| --- | --- |\n| {} | d |".format, WORD, LINK),
+    st.sampled_from(["---", "", "<div>\n", "---\na: b\n---"]),
+)
+NOTE = st.builds(
+    lambda blocks, between, end: between.join(blocks).replace("\n", end),
+    st.lists(BLOCK, max_size=12),
+    st.sampled_from(["\n", "\n\n"]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(NOTE)
+def test_no_word_of_any_note_is_lost(source):
+    result = split(source)
+
+    assert_nothing_is_lost(source, result)
+    assert result == split(source)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), max_size=60))
+def test_any_text_is_split_or_refused(source):
+    try:
+        result = split(source)
+    except NotWritten as refusal:
+        assert "control character" in str(refusal)
+    else:
+        assert_nothing_is_lost(source, result)
