@@ -15,7 +15,7 @@ export NO_MKDOCS_2_WARNING := 1
 
 TURN := $(shell git rev-list --count HEAD 2>/dev/null || echo 0)
 
-.PHONY: help serve site test check demos model browser format clean
+.PHONY: help serve site test check demos model browser format screenshot clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -76,6 +76,10 @@ $(BIN)/.installed-all: pyproject.toml | $(BIN)/.installed
 	@$(UV) pip install --quiet --editable '.[postgresql,demos,test,check]'
 	@$(UV) pip check --quiet
 	@touch $@
+
+screenshot: $(BIN)/.installed-all browser ## make the picture of the README again
+	@$(BIN)/python -m pytest -q tests/browser/test_journey.py -k readme
+	@cp build/home.png docs/assets/home.png
 
 clean: ## remove what was built; keeps data/
 	rm -rf .venv .cache build site

@@ -34,6 +34,9 @@ function verdict({ correct, score, late }) {
   return late ? `${judged} (late).` : `${judged}.`;
 }
 
+/** A measured key has sixteen digits; four are as many as anyone predicts. */
+const shown = (key) => String(typeof key === "number" ? Number(key.toPrecision(4)) : key);
+
 export class Question {
   constructor(section, quiz) {
     this.section = section;
@@ -169,7 +172,7 @@ export class Question {
     const { feedback = [], key, why_html, source_html } = data;
     const parts = feedback.map(({ text_html }) => fill(h("div"), text_html));
     if (key != null && (this.type === "number" || this.type === "text")) {
-      parts.push(h("p", {}, "The answer: ", h("strong", {}, String(key))));
+      parts.push(h("p", {}, "The answer: ", h("strong", {}, shown(key))));
     }
     if (why_html) parts.push(fill(h("div", { class: "why" }), why_html));
     if (source_html) parts.push(fill(h("div", { class: "source" }), source_html));
