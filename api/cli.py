@@ -1,10 +1,12 @@
 """The command `readout`. What a command needs is imported when it runs, so `--help` is quick."""
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from api.console import load_content, load_settings, open_database
+from api.cli_new import new
+from api.console import fail, load_content, load_settings, open_database
 
 app = typer.Typer(
     help="Knowledge base and quiz service of a reading group.",
@@ -13,6 +15,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
+app.add_typer(new, name="new")
 
 
 @app.command()
@@ -49,23 +52,66 @@ def check(
         Literal["text", "github"],
         typer.Option("--format", help="text, or github for annotations on a pull request."),
     ] = "text",
+    fix: Annotated[
+        bool, typer.Option("--fix", help="Mend what has one mend, first; touch nothing else.")
+    ] = False,
+    outlinks: Annotated[
+        bool, typer.Option("--outlinks", help="Ask every external link too; takes minutes.")
+    ] = False,
 ) -> None:
     """Check all content: every mistake with its file and line, 1 if there is one.
 
-    Example: readout check
+    Example: readout check --fix
     """
     from api.check import check as run
+    from api.check import github
 
     settings = load_settings()
-    problems = run(load_content(settings))
+    if fix:
+        from api.fix import fix as mend
+
+        for change in mend(settings.content_dir.resolve().parent):
+            typer.echo(change, err=True)
+    content = load_content(settings)
+    problems = run(content)
+    if outlinks:
+        from api.outlinks import check_outlinks
+
+        cache = settings.cache_dir / "outlinks.json"
+        problems += check_outlinks(content, cache)
     for problem in problems:
-        if form == "github":
-            typer.echo(f"::error file={problem.path},line={problem.line}::{problem.message}")
-        else:
-            typer.echo(str(problem))
+        typer.echo(github(problem) if form == "github" else str(problem))
     if problems:
         typer.echo(f"{len(problems)} problem{'s' if len(problems) != 1 else ''}", err=True)
         raise typer.Exit(1)
+
+
+@app.command("import")
+def import_note(
+    file: Annotated[Path, typer.Argument(help="A note: links with remarks, dated headings.")],
+    as_json: Annotated[bool, typer.Option("--json", help="The report as JSON.")] = False,
+    dry_run: Annotated[bool, typer.Option(help="Report, and write nothing.")] = False,
+) -> None:
+    """Split a note into library entries and meetings; keep every word; say where each went.
+
+    Example: readout import notes.md --dry-run
+    """
+    import datetime as dt
+    import json
+
+    from api.drafts import NotWritten
+    from api.importing import import_note as run
+
+    settings = load_settings()
+    today = dt.datetime.now().astimezone().date()
+    try:
+        result = run(file, settings.content_dir, today=today, dry_run=dry_run)
+    except NotWritten as error:
+        fail(str(error))
+    if as_json:
+        typer.echo(json.dumps(result.as_json(), ensure_ascii=False, indent=2))
+    else:
+        typer.echo(str(result))
 
 
 @app.command()

@@ -120,11 +120,11 @@ class _Splitter(Places):
         self.topics = {slug: topic.title for slug, topic in content.topics.items()}
         headers = {p: h for p, h in content.headers.items() if f"{folder}/library/" in p}
         self.slugs = {Path(path).stem for path in headers}
-        self.known: list[tuple[Address, str, Target]] = [
-            (address, str(header.values.get("title") or ""), Known(Path(path).stem))
-            for path, header in headers.items()
-            for address in _addresses(header)
-        ]
+        self.known: dict[tuple[str, str], list[tuple[Address, str, Target]]] = {}
+        for path, header in headers.items():
+            title = str(header.values.get("title") or "")
+            for address in _addresses(header):
+                self._remember(address, title, Known(Path(path).stem))
         self.entries: list[EntryFile] = []
         self.meetings: dict[dt.date, MeetingFile] = {}
         self.readings: dict[dt.date, list[Target]] = {}
@@ -388,10 +388,11 @@ class _Splitter(Places):
     def _entry(self, link: Link, authors: list[str] | None = None) -> Target:
         """The entry of a link: in the library, earlier in this note, or new."""
         address, title = read_address(link.url), read_title(link.text)
-        for other, other_title, target in self.known:
+        found = [known for name in address.names for known in self.known.get(name, [])]
+        for other, other_title, target in found:
             # The stream of a whole day holds many talks.
             other_talk = address.start and other.start and address.start != other.start
-            if address.names & other.names and not (other_talk and title != other_title):
+            if not (other_talk and title != other_title):
                 if isinstance(target, EntryFile) and authors and not target.draft.authors:
                     target.draft.authors = authors
                 return target
@@ -400,8 +401,12 @@ class _Splitter(Places):
         entry = EntryFile(draft)
         self._give_topics(entry)
         self.entries.append(entry)
-        self.known.append((address, title or "", entry))
+        self._remember(address, title or "", entry)
         return entry
+
+    def _remember(self, address: Address, title: str, target: Target) -> None:
+        for name in address.names:
+            self.known.setdefault(name, []).append((address, title, target))
 
     def _give_topics(self, entry: EntryFile) -> None:
         giver = next((heading for heading in reversed(self.headings) if heading.named), None)
