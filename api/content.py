@@ -5,10 +5,9 @@ Problem with its file and line. Rules that look across files are in `check.py`.
 """
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import ValidationError
 
@@ -61,63 +60,82 @@ class Content:
         return max(self.meetings.values(), key=lambda meeting: meeting.date, default=None)
 
 
-def read_content(content_dir: Path, executed_dir: Path | None = None) -> Content:
-    """Read all content files, and the facts of the executed notebooks where a folder is given."""
+class Reading(NamedTuple):
+    """One file, read: its text, the record that it makes if it is sound, what is wrong with it."""
+
+    document: Document | None
+    page: Page | None
+    problems: list[Problem]
+
+
+Cache = dict[tuple[str, int, int], Reading]  # by path, time of change, and size
+
+
+def read_content(
+    content_dir: Path, executed_dir: Path | None = None, cache: Cache | None = None
+) -> Content:
+    """Read all content files, and the facts of the executed notebooks where a folder is given.
+
+    With a `cache`, which is filled, only what changed since is read again.
+    """
     folder = content_dir.resolve()
     content = Content(root=folder.parent, folder=folder, executed_dir=executed_dir)
-    topics = _read_folder(content, folder / "topics", TopicHeader, Topic)
+    seen = {} if cache is None else cache
+    topics = _read_folder(content, "topics", TopicHeader, Topic, seen)
     content.topics = dict(sorted(topics.items(), key=lambda item: (item[1].order, item[0])))
-    content.library = _read_folder(content, folder / "library", EntryHeader, Entry)
-    content.meetings = _read_folder(content, folder / "meetings", MeetingHeader, Meeting)
-    content.quizzes = _read_folder(content, folder / "quizzes", QuizHeader, Quiz, _questions)
+    content.library = _read_folder(content, "library", EntryHeader, Entry, seen)
+    content.meetings = _read_folder(content, "meetings", MeetingHeader, Meeting, seen)
+    content.quizzes = _read_folder(content, "quizzes", QuizHeader, Quiz, seen)
     if executed_dir:
         content.facts = _read_facts(executed_dir.resolve(), content.root, content.problems)
     return content
 
 
 def _read_folder(
-    content: Content,
-    folder: Path,
-    header: type[Record],
-    page: type[PageT],
-    extra: Callable[[Content, Document], dict[str, Any]] | None = None,
+    content: Content, folder: str, header: type[Record], page: type[PageT], cache: Cache
 ) -> dict[str, PageT]:
     found: dict[str, PageT] = {}
-    for path in markdown_files(folder):
-        name = path.relative_to(content.root).as_posix()
-        try:
-            document = read_document(path, content.root)
-        except Malformed as error:
-            content.complain(name, error.line, error.message)
-            continue
-        content.headers[name] = document.header
-        content.documents[name] = document
-        more = extra(content, document) if extra else {}
-        try:
-            # The header is judged by itself first: it may not name what the file gives.
-            header.model_validate(document.header.values)
-            found[document.slug] = page.model_validate(
-                {**document.header.values, **_location(document), **more}
-            )
-        except ValidationError as error:
-            for where, message in explain(error, header.model_fields):
-                content.complain(name, document.header.line(where), message)
+    for path in markdown_files(content.folder / folder):
+        status = path.stat()
+        key = (str(path), status.st_mtime_ns, status.st_size)
+        if key not in cache:
+            cache[key] = _read_page(path, content.root, header, page)
+        reading = cache[key]
+        content.problems.extend(reading.problems)
+        if reading.document:
+            content.headers[reading.document.path] = reading.document.header
+            content.documents[reading.document.path] = reading.document
+        if reading.page:
+            assert isinstance(reading.page, page)
+            found[reading.page.slug] = reading.page
     return found
 
 
-def _location(document: Document) -> dict[str, Any]:
-    return {
+def _read_page(path: Path, root: Path, header: type[Record], page: type[Page]) -> Reading:
+    name = path.relative_to(root).as_posix()
+    try:
+        document = read_document(path, root)
+    except Malformed as error:
+        return Reading(None, None, [Problem(name, error.line, error.message)])
+    location: dict[str, Any] = {
         "slug": document.slug,
         "path": document.path,
         "body": document.body,
         "body_line": document.body_line,
     }
-
-
-def _questions(content: Content, document: Document) -> dict[str, Any]:
-    intro, questions, problems = read_questions(document)
-    content.problems.extend(problems)
-    return {"intro": intro, "questions": questions}
+    problems: list[Problem] = []
+    if page is Quiz:
+        intro, questions, problems = read_questions(document)
+        location |= {"intro": intro, "questions": questions}
+    try:
+        # The header is judged by itself first: it may not name what the file gives.
+        header.model_validate(document.header.values)
+        made = page.model_validate({**document.header.values, **location})
+    except ValidationError as error:
+        wrong = explain(error, header.model_fields)
+        lines = [Problem(name, document.header.line(where), message) for where, message in wrong]
+        return Reading(document, None, [*problems, *lines])
+    return Reading(document, made, problems)
 
 
 def read_facts(executed_dir: Path) -> dict[str, Fact]:
