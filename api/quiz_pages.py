@@ -35,9 +35,10 @@ def _section(quiz: Quiz, question: Question, facts: dict[str, Fact]) -> str:
     hint = ""
     if question.hint:
         hint = f"<details class='hint'><summary>Hint</summary>{render(question.hint)}</details>"
+    # The method `dialog` goes nowhere: Enter, pressed before the element is there, loses nothing.
     return (
         f'<section class="question" id="{question.id}" data-id="{question.id}"'
-        f' data-type="{question.type}"><form><fieldset><legend>{render(question.stem)}</legend>'
+        f' data-type="{question.type}"><form method="dialog"><fieldset><legend>{render(question.stem)}</legend>'
         f"{_controls(question)}</fieldset></form>{hint}{key}</section>"
     )
 

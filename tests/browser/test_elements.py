@@ -414,7 +414,8 @@ def test_a_lost_reply_leads_to_one_stored_answer(page: Page, service: Service) -
     page.route("**/answers", lose_first_reply)
     choose(page, "patching", "b")
     press_answer(page, "patching")
-    expect(said(page, "patching")).to_have_text(AWAY)
+    # The page may have asked again, and have its answer, before we look.
+    expect(said(page, "patching")).to_have_text(re.compile(f"^({re.escape(AWAY)}|Right. Saved.)$"))
 
     page.evaluate("dispatchEvent(new Event('online'))")
     expect(said(page, "patching")).to_have_text("Right. Saved.")
@@ -522,7 +523,7 @@ def test_a_self_check_is_graded_in_the_page(page: Page, service: Service) -> Non
         ("number", 12288, {"key": 12288}, 1),
         ("text", "The  Residual stream.", {"key": "x", "accept": ["the residual stream"]}, 1),
         ("text", "stream", {"key": "residual stream"}, 0),
-        ("order", ["a", "c", "b"], {"key": ["a", "b", "c"]}, 1 / 3),
+        ("order", ["a", "c", "b"], {"key": ["a", "b", "c"]}, 2 / 3),
         ("match", {"a": "1", "b": "1"}, {"key": {"a": "1", "b": "2"}}, 0.5),
     ],
 )

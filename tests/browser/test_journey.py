@@ -38,9 +38,13 @@ PAGES = [
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+def database(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return f"sqlite:///{tmp_path_factory.mktemp('serve') / 'readout.sqlite3'}"
+
+
+@pytest.fixture(scope="module")
+def address(database: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
     """The service as `make serve` starts it, on an empty database: its address and join link."""
-    folder = tmp_path_factory.mktemp("serve")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
@@ -50,8 +54,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str
         cwd=ROOT,
         env={
             **os.environ,
-            "READOUT_DATABASE_URL": f"sqlite:///{folder / 'readout.sqlite3'}",
-            "READOUT_SITE_DIR": str(folder / "site"),
+            "READOUT_DATABASE_URL": database,
+            "READOUT_SITE_DIR": str(tmp_path_factory.mktemp("built") / "site"),
             "PYTHONUNBUFFERED": "1",
         },
         stdout=subprocess.PIPE,
@@ -110,25 +114,38 @@ def page(context: BrowserContext) -> Iterator[Page]:
     assert [c for c in complaints if "status of 404" not in c] == []
 
 
-@pytest.fixture(scope="module")
-def session(browser: Browser, address: tuple[str, str]) -> list:
-    """Join by the printed link, as a newcomer does; the cookies of who joined."""
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(address[1])
+def join(page: Page, link: str) -> None:
+    """Join as a newcomer does."""
+    page.goto(link)
     page.get_by_label("Your name, as the group knows you").fill("Ada")
     page.get_by_role("button", name="Join").click()
     expect(page.get_by_text("Welcome, Ada.")).to_be_visible()
     assert "#" not in page.url
-    cookies = context.cookies()
-    context.close()
-    return cookies
 
 
 @pytest.fixture
-def member(context: BrowserContext, page: Page, session: list) -> Page:
-    context.add_cookies(session)
+def invitation(address: tuple[str, str], database: str) -> str:
+    """A join link, as an organizer prints it."""
+    done = subprocess.run(
+        [Path(sys.executable).with_name("readout"), "invite", "Ada"],
+        env={**os.environ, "READOUT_DATABASE_URL": database, "READOUT_BASE_URL": address[0]},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return done.stdout.strip()
+
+
+@pytest.fixture
+def member(page: Page, invitation: str) -> Page:
+    join(page, invitation)
     return page
+
+
+def test_the_printed_link_makes_the_first_organizer(page: Page, address):
+    join(page, address[1])
+    page.goto(address[0] + "me/")
+    expect(page.get_by_text("organizer")).to_be_visible()
 
 
 def test_a_member_answers_with_the_mouse_and_finds_it_again(member: Page, address):
@@ -154,6 +171,9 @@ def test_a_member_answers_with_the_keyboard_alone(member: Page, address):
     member.goto(address[0] + QUIZ)
     question = member.locator("#shared-sum")
     question.get_by_label("Your answer").focus()
+    member.keyboard.press("Enter")  # perhaps before the element is there: nothing may happen
+    expect(question.get_by_role("button", name="Answer")).to_be_visible()
+    assert "?" not in member.url
     member.keyboard.type("the residual stream")
     member.keyboard.press("Enter")
 
@@ -238,13 +258,15 @@ def test_pages_are_read_without_javascript(browser: Browser, address):
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
-def test_no_page_type_is_out_of_reach(browser: Browser, address, session, scheme: str, width: int):
+def test_no_page_type_is_out_of_reach(
+    browser: Browser, address, invitation, scheme: str, width: int
+):
     """No violation of WCAG 2.2 AA that axe knows of, and no page that scrolls sideways."""
     context = browser.new_context(
         color_scheme=scheme, viewport={"width": width, "height": 900}, reduced_motion="reduce"
     )
-    context.add_cookies(session)
     page = context.new_page()
+    join(page, invitation)
     found, wide = [], []
     for path in PAGES:
         page.goto(address[0] + path)
