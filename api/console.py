@@ -1,5 +1,6 @@
 """What the commands share: fail with a sentence, open what the settings name."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -29,6 +30,20 @@ def load_settings(**given: object) -> "Settings":
     except ValidationError as error:
         first = error.errors()[0]
         fail(f"READOUT_{str(first['loc'][0]).upper()}: {first['msg']}")
+
+
+def remember_address(settings: "Settings") -> None:
+    """Keep the address that is served, so that `readout invite` prints links to it."""
+    settings.cache_dir.mkdir(parents=True, exist_ok=True)
+    (settings.cache_dir / "address").write_text(settings.base, "utf-8")
+
+
+def last_address(settings: "Settings") -> str:
+    """The address that was last served from here, unless the environment names one."""
+    kept = settings.cache_dir / "address"
+    if not os.environ.get("READOUT_BASE_URL") and kept.is_file():
+        return kept.read_text("utf-8")
+    return settings.base
 
 
 def open_database(settings: "Settings", *, migrated: bool = True) -> "Database":

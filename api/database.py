@@ -175,7 +175,7 @@ def _sqlite_engine(url: str, *, writes: bool) -> sa.Engine:
     if not path.name:
         raise Unusable("an SQLite database in memory would be lost; name a file: sqlite:///PATH")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # ours alone
     except OSError as error:
         raise Unusable(f"cannot make the folder {path.parent}: {error.strerror}") from error
     engine = sa.create_engine(

@@ -11,13 +11,21 @@ STAMP = ".readout-build"
 
 
 def is_current(root: Path, settings: Settings) -> bool:
-    """Whether the site was built from the present sources, for the present address."""
+    """Whether the site is whole, of the present sources, and for the present address."""
     stamp = settings.site_dir / STAMP
-    return stamp.is_file() and stamp.read_text("utf-8") == fingerprint(root, settings)
+    return stamp.is_file() and stamp.read_bytes() == _stamp(root, settings)
 
 
 def write_stamp(root: Path, settings: Settings) -> None:
-    (settings.site_dir / STAMP).write_text(fingerprint(root, settings), "utf-8")
+    (settings.site_dir / STAMP).write_bytes(_stamp(root, settings))
+
+
+def _stamp(root: Path, settings: Settings) -> bytes:
+    """The sources' fingerprint, and the names and sizes of what was built."""
+    files = sorted(path for path in settings.site_dir.rglob("*") if path.name != STAMP)
+    built = [f"{path.relative_to(settings.site_dir)} {path.stat().st_size}" for path in files]
+    digest = hashlib.sha256("\n".join(built).encode()).hexdigest()
+    return f"{fingerprint(root, settings)} {digest}\n".encode()
 
 
 def fingerprint(root: Path, settings: Settings) -> str:

@@ -148,7 +148,9 @@ def check_response(question: Question, response: Response) -> Response:
             if not isinstance(response, int | float) or not math.isfinite(response):
                 raise NotOffered(f"{_short(response)} is not a number; give one, as 0.5")
         case "text":
-            if not isinstance(response, str) or not response.strip():
+            if not isinstance(response, str):
+                raise NotOffered(f"{_short(response)} is not a text; give a word or a few")
+            if not response.strip():
                 raise NotOffered("an empty answer; give a word or a few")
     return response
 

@@ -2,7 +2,7 @@
 
 import re
 from html import escape, unescape
-from typing import Any
+from typing import Any, NamedTuple
 
 from api.pages import Broken
 
@@ -30,6 +30,9 @@ _SCRIPT = re.compile(r"<script\b.*?</script>", re.S)
 
 
 _COPY_OF_CODE = re.compile(r'<div class="clipboard-copy-txt".*?</div>', re.S)
+_COPY_BUTTON = re.compile(r"<clipboard-copy\b.*?</clipboard-copy>", re.S)
+_COMMENT = re.compile(r"<!--.*?-->", re.S)
+_ANCHOR = re.compile(r'<a class="anchor-link" href="(?P<to>[^"]*)">¶</a>')
 _TAB_STOP = re.compile(r'(<div class="jp-Cell-inputWrapper") tabindex="0"')
 
 
@@ -38,23 +41,35 @@ def lean_notebook(html: str) -> str:
 
     Each code cell also holds its code a second time, for a button, and is a stop of the tab key.
     """
-    for part in (_STYLE, _SCRIPT, _COPY_OF_CODE):
+    for part in (_STYLE, _SCRIPT, _COPY_OF_CODE, _COPY_BUTTON, _COMMENT):
         html = part.sub("", html)
-    return _TAB_STOP.sub(r"\1", html)
+    html = _ANCHOR.sub(
+        r'<a class="headerlink" href="\g<to>" title="Permanent link">&para;</a>', html
+    )
+    return _TAB_STOP.sub(r"\1", html).strip()
 
 
 def notebook_page(html: str, file_name: str, path: str) -> str:
     """A converted notebook as it stands on its page, with the notebook itself to carry away."""
     download = (
-        f'<p class="byline"><a href="{escape(file_name)}" download>Download this notebook</a></p>'
+        f'<p class="byline" data-search-exclude><a href="{escape(file_name)}" download>'
+        "Download this notebook</a></p>"
     )
     return lean_notebook(html) + download
 
 
-def notebook_summary(notebook: dict[str, Any]) -> tuple[str, str]:
-    """The title of a notebook and its first paragraph, as plain text."""
-    text = next((c["source"] for c in notebook["cells"] if c["cell_type"] == "markdown"), "")
-    title, _, rest = text.strip().partition("\n")
+class Demo(NamedTuple):
+    """A notebook as other pages speak of it."""
+
+    slug: str
+    title: str
+    summary: str  # its first paragraph, as plain text
+    text: str  # its Markdown
+
+
+def read_demo(slug: str, notebook: dict[str, Any]) -> Demo:
+    cells = [cell["source"] for cell in notebook["cells"] if cell["cell_type"] == "markdown"]
+    title, _, rest = "\n\n".join(cells[:1]).strip().partition("\n")
     paragraph = rest.strip().split("\n\n")[0]
     plain = re.sub(r"\[([^\]]*)\]\([^)]*\)|[*_`]", r"\1", paragraph)
-    return title.lstrip("# ").strip(), " ".join(plain.split())
+    return Demo(slug, title.lstrip("# ").strip(), " ".join(plain.split()), "\n\n".join(cells))

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Header, Response
-from pydantic import BaseModel, StringConstraints
+from pydantic import AfterValidator, BaseModel, StringConstraints
 from sqlmodel import Field, Session, SQLModel, col, select
 from sqlmodel.sql.expression import Select as SelectOfMany
 
@@ -50,7 +50,17 @@ class NoteRevision(SQLModel, table=True):
 
 
 Visibility = Literal["private", "group", "public"]
-Body = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST_NOTE), Storable]
+
+
+def _says_something(text: str) -> str:
+    if not text.strip():
+        raise ValueError("an empty note; write something")
+    return text
+
+
+Body = Annotated[
+    str, StringConstraints(max_length=LONGEST_NOTE), Storable, AfterValidator(_says_something)
+]
 
 
 class NoteIn(Input):
@@ -84,17 +94,22 @@ class RevisionOut(BaseModel):
     saved_at: dt.datetime
 
 
-async def _expected_version(if_match: Annotated[str | None, Header()] = None) -> int:
-    """The version that the client has seen, from `If-Match: "3"`. `*` is no version."""
+async def _expected_version(
+    member: MemberDep, if_match: Annotated[str | None, Header()] = None
+) -> int | None:
+    """The version that the client has seen, from `If-Match: "3"`; None for any other tag.
+
+    Asked of members only: who has not joined is told that first. `*` is no version.
+    """
     if if_match is None:
         raise NoVersion('say which version you change: If-Match: "VERSION", from the ETag')
     tag = if_match.strip()
     if len(tag) >= 3 and tag[0] == tag[-1] == '"' and tag[1:-1].isascii() and tag[1:-1].isdigit():
         return int(tag[1:-1][:18])
-    raise Stale(f"If-Match {if_match[:40]!r} is no version of a note; send its ETag as it came")
+    return None
 
 
-ExpectedDep = Annotated[int, Depends(_expected_version)]
+ExpectedDep = Annotated[int | None, Depends(_expected_version)]
 
 
 @router.get("")
@@ -200,7 +215,7 @@ def change_note(
     session: Session,
     note_id: str,
     given: NoteEdit,
-    expected: int,
+    expected: int | None,
     member: MemberOut,
     now: dt.datetime,
 ) -> NoteOut:
@@ -214,7 +229,7 @@ def change_note(
 
 
 def remove_note(
-    session: Session, note_id: str, expected: int, member: MemberOut, now: dt.datetime
+    session: Session, note_id: str, expected: int | None, member: MemberOut, now: dt.datetime
 ) -> None:
     note = _own_version(session, note_id, expected, member)
     note.deleted_at = now
@@ -229,7 +244,7 @@ def find_note(session: Session, note_id: str, member: MemberOut) -> NoteOut:
     return _out(row, member)
 
 
-def _own_version(session: Session, note_id: str, expected: int, member: MemberOut) -> Note:
+def _own_version(session: Session, note_id: str, expected: int | None, member: MemberOut) -> Note:
     """The note, for the one who may change it, in the version that was seen."""
     current = find_note(session, note_id, member)
     note = session.get(Note, note_id)
@@ -238,7 +253,7 @@ def _own_version(session: Session, note_id: str, expected: int, member: MemberOu
         raise NotAllowed("only its author or an organizer may change a note")
     if note.version != expected:
         raise Stale(
-            f"the note is at version {note.version}, not {expected}",
+            f'the note is at version {note.version}; send If-Match: "{note.version}"',
             current=current.model_dump(mode="json"),
         )
     return note

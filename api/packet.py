@@ -24,10 +24,16 @@ from api.render import render, render_inline
 Linker = Callable[[str], str]
 
 
+Made = dict[str, str]  # readings as HTML, by slug: all packets stand equally deep
+
+
 def exports(content: Content, base_url: str) -> dict[str, str | bytes]:
     """The packet of each meeting, by its path on the site. Its links are relative."""
+    made: Made = {}
     return {
-        f"{packet_url(meeting)}index.html": packet(meeting, content, linker(packet_url(meeting)))
+        f"{packet_url(meeting)}index.html": packet(
+            meeting, content, linker(packet_url(meeting)), made
+        )
         for meeting in content.meetings.values()
     }
 
@@ -54,7 +60,7 @@ def linker(url: str) -> Linker:
     return address
 
 
-def packet(meeting: Meeting, content: Content, linker: Linker) -> str:
+def packet(meeting: Meeting, content: Content, linker: Linker, made: Made | None = None) -> str:
     """The whole page as HTML. Of the quizzes it says nothing that tells an answer.
 
     Raises pages.Broken where a reading names a fact that no notebook records.
@@ -63,7 +69,10 @@ def packet(meeting: Meeting, content: Content, linker: Linker) -> str:
     parts = [
         _head(meeting, linker),
         _agenda(meeting),
-        *(_reading(number, entry, content, linker) for number, entry in enumerate(readings, 1)),
+        *(
+            _reading(number, entry, content, linker, {} if made is None else made)
+            for number, entry in enumerate(readings, 1)
+        ),
         *(_quiz(quiz, linker) for quiz in content.quizzes_for(meeting.slug)),
         f"<section><h2>Notes</h2>{_SPACE * 3}</section>",
     ]
@@ -146,21 +155,27 @@ def _agenda(meeting: Meeting) -> str:
 # Readings ----------------------------------------------------------------------------------------
 
 
-def _reading(number: int, entry: Entry, content: Content, linker: Linker) -> str:
+def _reading(number: int, entry: Entry, content: Content, linker: Linker, made: Made) -> str:
+    if entry.slug not in made:
+        made[entry.slug] = _reading_body(entry, content, linker)
+    page = escape(linker(f"library/{entry.slug}.md"))
+    title = f'<h2>{number}. <a href="{page}">{escape(entry.title)}</a></h2>'
+    return f'<section class="reading">{title}{made[entry.slug]}</section>'
+
+
+def _reading_body(entry: Entry, content: Content, linker: Linker) -> str:
     record = [escape(", ".join(entry.authors)), str(entry.year)]
     if entry.minutes:
         record.append(f"about {entry.minutes} minutes")
-    page = escape(linker(f"library/{entry.slug}.md"))
     discuss = dict(sections(entry.body)).get("To discuss")
     parts = [
-        f'<h2>{number}. <a href="{page}">{escape(entry.title)}</a></h2>',
         f'<p class="record">{", ".join(record)}<br>{escape(entry.url)}</p>',
         to_html(_first_paragraph(entry.body), entry, content, linker),
     ]
     if discuss:
         html = to_html(discuss, entry, content, linker)
         parts.append(f'<h3>To discuss</h3><div class="discuss">{html}</div>{_SPACE}')
-    return f'<section class="reading">{"".join(parts)}</section>'
+    return "".join(parts)
 
 
 def _first_paragraph(body: str) -> str:

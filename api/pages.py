@@ -2,16 +2,23 @@
 
 Nothing here knows the site generator, so that it can be replaced. Addresses of other pages are
 given as source paths relative to the content folder (`library/2022-wang-ioi.md`); the caller
-turns them into links with `Linker`.
+turns them into links with `Linker`. What the site lists, and nobody wrote, is kept out of the
+search index by `data-search-exclude`.
 """
 
 import re
 from collections.abc import Callable, Iterable
 from html import escape
+from itertools import groupby
+from typing import TYPE_CHECKING
 
 from api.content import Content
 from api.questions import Quiz
 from api.records import Entry, Fact, Meeting, Topic
+
+if TYPE_CHECKING:
+    from api.backlinks import Mention
+    from api.notebook_pages import Demo
 
 # From a source path to what stands in href on the page that is being made.
 Linker = Callable[[str], str]
@@ -23,6 +30,24 @@ class Broken(Exception):
 
 def link(to: str, text: str, linker: Linker) -> str:
     return f'<a href="{escape(linker(to))}">{escape(text)}</a>'
+
+
+def heading(title: str, name: str) -> str:
+    """A heading as the Markdown of a page makes it."""
+    sign = f'<a class="headerlink" href="#{name}" title="Permanent link">&para;</a>'
+    return f'<h2 id="{name}">{escape(title)}{sign}</h2>'
+
+
+_HEADING = re.compile(r'<h2 id="(?P<id>[^"]+)">(?P<title>[^<]*)')
+
+
+def headings(html: str) -> list[tuple[str, str]]:
+    """Id and title (HTML) of each heading that the site made, for the table of contents."""
+    return [(found["id"], found["title"]) for found in _HEADING.finditer(html)]
+
+
+def _section(title: str, name: str, inside: str) -> str:
+    return f"<section data-search-exclude>{heading(title, name)}{inside}</section>"
 
 
 # Facts -------------------------------------------------------------------------------------------
@@ -108,18 +133,50 @@ def _host(url: str) -> str:
     return url.split("/")[2].removeprefix("www.")
 
 
-def entry_foot(entry: Entry, content: Content, linker: Linker) -> str:
-    """What to read next: related entries and those that this one cites, as HTML."""
-    parts = [
-        ("Read next", [content.library[s] for s in entry.related if s in content.library]),
-        (
-            "Cites, in this library",
-            [content.library[s] for s in entry.cites if s in content.library],
-        ),
-    ]
-    return "".join(
-        f"<h2>{title}</h2>{entry_list(entries, linker)}" for title, entries in parts if entries
+def read_mark(slug: str) -> str:
+    """Where a reader marks an entry as read; kept on the device, so it needs JavaScript."""
+    return (
+        f'<readout-read data-slug="{slug}" data-search-exclude><label class="read">'
+        '<input type="checkbox" autocomplete="off"> I have read this</label></readout-read>'
     )
+
+
+def entry_foot(
+    entry: Entry, content: Content, mentions: Iterable["Mention"], linker: Linker
+) -> str:
+    """What to read next: related entries, those that this one cites, and who mentions it."""
+    related = [content.library[slug] for slug in entry.related if slug in content.library]
+    cited = [content.library[slug] for slug in entry.cites if slug in content.library]
+    foot = ""
+    if related:
+        foot += _section("Read next", "read-next", entry_list(related, linker))
+    if cited:
+        foot += _section(
+            "Cites, in this library", "cites-in-this-library", entry_list(cited, linker)
+        )
+    if mentioned := mention_list(list(mentions), linker):
+        foot += _section("Mentioned in", "mentioned-in", mentioned)
+    return foot
+
+
+MOST_SHOWN = 12  # mentions; a work that hundreds cite keeps a short page
+
+
+def mention_list(mentions: list["Mention"], linker: Linker) -> str:
+    """Who mentions an entry; what is beyond a screenful is folded away."""
+
+    def listed(some: list["Mention"]) -> str:
+        items = "".join(
+            f'<li>{link(m.path, m.title, linker)}<span class="byline">{escape(m.note)}</span></li>'
+            for m in some
+        )
+        return f'<ul class="entries">{items}</ul>'
+
+    shown, rest = mentions[:MOST_SHOWN], mentions[MOST_SHOWN:]
+    html = listed(shown) if shown else ""
+    if rest:
+        html += f"<details><summary>{len(rest)} more</summary>{listed(rest)}</details>"
+    return html
 
 
 def entry_list(entries: Iterable[Entry], linker: Linker) -> str:
@@ -132,16 +189,61 @@ def entry_list(entries: Iterable[Entry], linker: Linker) -> str:
 
 
 def library_list(content: Content, linker: Linker) -> str:
-    """Every entry, by topic; an entry of two topics stands under both."""
-    parts = []
-    for topic in content.topics.values():
-        entries = sorted(
-            (e for e in content.library.values() if topic.slug in e.topics),
-            key=lambda e: (e.year, e.title),
-        )
-        parts.append(f'<h2 id="{topic.slug}">{escape(topic.title)}</h2>')
-        parts.append(entry_list(entries, linker))
-    return "".join(parts)
+    """Every entry once, the newest year first, under a form that `<readout-library>` makes work."""
+    entries = sorted(content.library.values(), key=lambda e: (-e.year, e.title.lower()))
+    years = [(year, list(group)) for year, group in groupby(entries, key=lambda e: e.year)]
+    sections = "".join(
+        f'<section><h2 id="y{year}">{year}</h2><ul class="entries">'
+        f"{''.join(_library_item(entry, content, linker) for entry in group)}</ul></section>"
+        for year, group in years
+    )
+    n = len(entries)
+    return (
+        f"<readout-library data-search-exclude>{_library_form(content, [y for y, _ in years])}"
+        f'<p role="status">{n} {"entry" if n == 1 else "entries"}</p>{sections}</readout-library>'
+    )
+
+
+def _library_item(entry: Entry, content: Content, linker: Linker) -> str:
+    """An entry in the list. Attributes are what the text does not say, or not in this form."""
+    topics = [content.topics[slug].title for slug in entry.topics if slug in content.topics]
+    about = [entry.byline, KINDS[entry.kind].lower()]
+    if entry.minutes:
+        about.append(f"{entry.minutes} minutes")
+    others = entry.authors[1:] if entry.byline.endswith("et al.") else []
+    authors = f' data-authors="{escape(", ".join(others))}"' if others else ""
+    labels = "".join(f'<span class="label">{escape(topic)}</span>' for topic in topics)
+    return (
+        f'<li data-slug="{entry.slug}" data-kind="{entry.kind}" data-year="{entry.year}"'
+        f' data-topics="{" ".join(entry.topics)}"{authors}>'
+        f"{link(f'library/{entry.slug}.md', entry.title, linker)}"
+        f'<span class="byline">{escape(" · ".join(about))} {labels}</span>'
+        '<label class="read"><input type="checkbox" autocomplete="off"> read</label></li>'
+    )
+
+
+def _library_form(content: Content, years: Iterable[int]) -> str:
+    topics = {topic.slug: topic.title for topic in content.topics.values()}
+    used = {entry.kind for entry in content.library.values()}
+    kinds: dict[str, str] = {kind: title for kind, title in KINDS.items() if kind in used}
+    return (
+        '<form class="finder" role="search" aria-label="Library">'
+        '<label class="wide">Words <input type="search" name="text" autocomplete="off"></label>'
+        f"{_choice('Topic', 'topic', topics)}{_choice('Kind', 'kind', kinds)}"
+        f"{_choice('Year', 'year', {str(year): str(year) for year in years})}"
+        f"{_choice('Read', 'read', {'no': 'not yet', 'yes': 'read'})}"
+        '<button type="reset" class="md-button">Show all</button></form>'
+    )
+
+
+def _choice(label: str, name: str, choices: dict[str, str]) -> str:
+    options = "".join(
+        f'<option value="{value}">{escape(text)}</option>' for value, text in choices.items()
+    )
+    return (
+        f'<label>{label} <select name="{name}" autocomplete="off">'
+        f'<option value="">any</option>{options}</select></label>'
+    )
 
 
 def meeting_head(meeting: Meeting, content: Content, linker: Linker) -> str:
@@ -149,15 +251,15 @@ def meeting_head(meeting: Meeting, content: Content, linker: Linker) -> str:
     readings = [content.library[slug] for slug in meeting.readings if slug in content.library]
     head = f'<p class="byline"><time datetime="{meeting.date}">{meeting.date}</time></p>'
     if readings:
-        head += f"<h2>Readings</h2>{entry_list(readings, linker)}"
-    cards = "".join(quiz_card(quiz, linker) for quiz in content.quizzes_for(meeting.slug))
-    return head + (f'<h2>Quiz</h2><div class="cards">{cards}</div>' if cards else "")
+        head += _section("Readings", "readings", entry_list(readings, linker))
+    cards = [quiz_card(quiz, linker) for quiz in content.quizzes_for(meeting.slug)]
+    return head + (_section("Quiz", "quiz", _cards(cards)) if cards else "")
 
 
 def meeting_foot(meeting: Meeting) -> str:
     """Where members write and read notes; the service fills it in."""
     return (
-        '<h2 id="notes-of-members">Notes of members</h2>'
+        f"{heading('Notes of members', 'notes-of-members')}"
         f'<readout-notes data-meeting="{meeting.slug}"></readout-notes>'
         "<noscript><p>Reading and writing members' notes needs JavaScript.</p></noscript>"
     )
@@ -165,18 +267,21 @@ def meeting_foot(meeting: Meeting) -> str:
 
 def meeting_list(content: Content, linker: Linker) -> str:
     meetings = sorted(content.meetings.values(), key=lambda m: m.date, reverse=True)
-    return f'<div class="cards">{"".join(meeting_card(m, linker) for m in meetings)}</div>'
+    return _cards(meeting_card(meeting, linker) for meeting in meetings)
 
 
 def topic_foot(topic: Topic, content: Content, linker: Linker) -> str:
     entries = [e for e in content.library.values() if topic.slug in e.topics]
     quizzes = [q for q in content.quizzes.values() if topic.slug in q.topics]
-    cards = "".join(quiz_card(quiz, linker) for quiz in quizzes)
-    foot = f'<div class="cards">{cards}</div>' if cards else ""
-    return f"{foot}<h2>In the library</h2>{entry_list(entries, linker)}"
+    cards = _cards(quiz_card(quiz, linker) for quiz in quizzes) if quizzes else ""
+    return cards + _section("In the library", "in-the-library", entry_list(entries, linker))
 
 
 # Cards and lists ---------------------------------------------------------------------------------
+
+
+def _cards(cards: Iterable[str]) -> str:
+    return f'<div class="cards" data-search-exclude>{"".join(cards)}</div>'
 
 
 def _card(to: str, title: str, text: str, linker: Linker, small: str = "") -> str:
@@ -192,8 +297,7 @@ def meeting_card(meeting: Meeting, linker: Linker) -> str:
 
 
 def topic_cards(content: Content, linker: Linker) -> str:
-    cards = "".join(topic_card(topic, linker) for topic in content.topics.values())
-    return f'<div class="cards">{cards}</div>'
+    return _cards(topic_card(topic, linker) for topic in content.topics.values())
 
 
 def topic_card(topic: Topic, linker: Linker) -> str:
@@ -220,11 +324,11 @@ def quiz_card(quiz: Quiz, linker: Linker) -> str:
 
 def quiz_list(content: Content, linker: Linker) -> str:
     quizzes = sorted(content.quizzes.values(), key=lambda q: (q.kind, q.slug))
-    return f'<div class="cards">{"".join(quiz_card(q, linker) for q in quizzes)}</div>'
+    return _cards(quiz_card(quiz, linker) for quiz in quizzes)
 
 
-def demo_card(slug: str, title: str, summary: str, linker: Linker) -> str:
-    return _card(notebook_path(slug), title, escape(summary), linker)
+def demo_cards(demos: Iterable["Demo"], linker: Linker) -> str:
+    return _cards(_card(notebook_path(d.slug), d.title, escape(d.summary), linker) for d in demos)
 
 
 def newest_quiz(content: Content) -> Quiz | None:

@@ -33,12 +33,16 @@ def _section(quiz: Quiz, question: Question, facts: dict[str, Fact]) -> str:
         keyed = escape(json.dumps(_self_check_key(question, facts)), quote=False)
         key = f'<template class="key" data-search-exclude>{keyed}</template>'
     hint = ""
-    if question.hint:
-        hint = f"<details class='hint'><summary>Hint</summary>{render(question.hint)}</details>"
+    if question.hint and quiz.kind == "self-check":
+        hint = (
+            "<details class='hint' data-search-exclude><summary>Hint</summary>"
+            f"{render(question.hint)}</details>"
+        )
     # The method `dialog` goes nowhere: Enter, pressed before the element is there, loses nothing.
     return (
         f'<section class="question" id="{question.id}" data-id="{question.id}"'
-        f' data-type="{question.type}"><form method="dialog"><fieldset><legend>{render(question.stem)}</legend>'
+        f' data-type="{question.type}"><form method="dialog"><fieldset>'
+        f"<legend>{render(question.stem)}</legend>"
         f"{_controls(question)}</fieldset></form>{hint}{key}</section>"
     )
 

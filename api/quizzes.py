@@ -4,7 +4,7 @@ import datetime as dt
 import hashlib
 import json
 import uuid
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Response
@@ -67,7 +67,7 @@ class AnswerIn(Input):
         | Annotated[list[OptionId], Bounded(max_length=50)]
         | Annotated[dict[OptionId, Word], Bounded(max_length=50)]
     )
-    certainty: Literal[1, 2, 3] | None = None
+    certainty: Annotated[StrictInt, Bounded(ge=1, le=3)] | None = None
     reason: ShortText | None = None
 
 

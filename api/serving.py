@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from api.console import ROOT, fail, load_settings, open_database
+from api.console import ROOT, fail, load_settings, open_database, remember_address
 from api.settings import Settings
 
 
@@ -27,21 +27,28 @@ def build_site(settings: Settings) -> None:
         fail(f"the site was not built: {error}" if str(error) else "the site was not built")
 
 
-def serve(host: str, port: int, *, build: bool) -> None:
-    given = {} if "READOUT_BASE_URL" in os.environ else {"base_url": f"http://{host}:{port}"}
+def serve(host: str, port: int, *, build: bool, preview: bool) -> None:
+    given = {} if os.environ.get("READOUT_BASE_URL") else {"base_url": f"http://{host}:{port}"}
     settings = load_settings(**given)
     _check_port(host, port)
-    if build:
+    if preview:
+        settings = settings.model_copy(update={"site_dir": settings.cache_dir / "preview"})
+    database = open_database(settings)
+    if preview:
+        from api.previewing import begin
+
+        begin(settings)
+    elif build:
         from api.fingerprint import is_current
 
         if not is_current(ROOT, settings):
             typer.echo("Building the site ...", err=True)
             build_site(settings)
-    database = open_database(settings)
     from api.members import invite_first_organizer
 
     code = database.write(lambda session: invite_first_organizer(session, dt.datetime.now(dt.UTC)))
     database.close()
+    remember_address(settings)
     typer.echo(f"Readout is at {settings.base}/")
     if code:
         typer.echo(

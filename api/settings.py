@@ -11,7 +11,9 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 class Settings(BaseSettings):
     """Each field is read from READOUT_<NAME>; the descriptions are printed in docs/operating.md."""
 
-    model_config = SettingsConfigDict(env_prefix="READOUT_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="READOUT_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
 
     database_url: str = Field(
         default="sqlite:///data/readout.sqlite3",
@@ -26,6 +28,7 @@ class Settings(BaseSettings):
     site_dir: Path = Field(default=Path("site"), description="The folder of the built site.")
     base_url: str = Field(
         default="http://127.0.0.1:8000",
+        pattern=r"^https?://[^\s/]+",
         description="The address under which members reach the site; join links begin with it.",
     )
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -16,11 +16,16 @@ from mkdocs.exceptions import PluginError
 from mkdocs.plugins import event_priority
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from mkdocs.structure.toc import AnchorLink
 from mkdocs.utils import get_relative_url
 
-from api import notebook_pages, pages, quiz_pages
+from api import carrying, notebook_pages, pages, preview, quiz_pages
+from api.backlinks import Mentions, find_mentions
 from api.content import Content, read_content
 from api.fingerprint import write_stamp
+from api.glossary import Glossary, read_terms
+from api.map import library_map
+from api.search import searchable
 from api.settings import Settings
 from demos import facts, notebooks  # the one place where the two meet; needs no torch
 
@@ -28,11 +33,19 @@ ROOT = Path(__file__).resolve().parent.parent
 STAGE = Path(".cache") / "notebook-pages"  # the executed notebooks as the site shows them
 
 
+GLOSSARY = "glossary.md"
+
+
 class _Build:
     """What one build knows. Set when its files are listed."""
 
     content: Content
     files: Files
+    demos: list[notebook_pages.Demo]
+    mentions: Mentions
+    glossary: Glossary
+    shown: dict[str, str]  # pages by path, while the search index reads their words
+    notice: str  # what a preview leaves out
 
 
 def on_config(config: MkDocsConfig) -> MkDocsConfig:
@@ -43,15 +56,30 @@ def on_config(config: MkDocsConfig) -> MkDocsConfig:
 
 @event_priority(100)  # before mkdocs-jupyter looks at the files
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    settings = Settings()
-    content = read_content(Path(config.docs_dir), settings.executed_dir)
+    settings, memory = Settings(), _memory(config)
+    cache = memory.cache if memory else None
+    content = read_content(Path(config.docs_dir), settings.executed_dir, cache)
+    _Build.notice = ""
     if content.problems:
-        raise PluginError("\n".join(str(problem) for problem in content.problems))
-    _Build.content, _Build.files = content, files
+        if memory is None:
+            raise PluginError("\n".join(str(problem) for problem in content.problems))
+        broken = preview.leave_out(content)
+        files = Files([file for file in files if file.src_uri not in broken])
+        _Build.notice = preview.notice(content.problems)
+    _Build.content, _Build.files, _Build.demos, _Build.shown = content, files, [], {}
     for path in _stage_notebooks(config):
         name = f"demos/{path.name}"
         files.append(File(name, str(path.parents[1]), config.site_dir, config.use_directory_urls))
+    _Build.mentions = find_mentions(content, _Build.demos)
+    _Build.glossary = _read_glossary(Path(config.docs_dir) / GLOSSARY)
     return files
+
+
+def _read_glossary(path: Path) -> Glossary:
+    try:
+        return Glossary(read_terms(path.read_text("utf-8"), GLOSSARY) if path.is_file() else [])
+    except pages.Broken as error:
+        raise PluginError(str(error)) from error
 
 
 def _stage_notebooks(config: MkDocsConfig) -> list[Path]:
@@ -65,6 +93,7 @@ def _stage_notebooks(config: MkDocsConfig) -> list[Path]:
     staged = []
     for script in scripts:
         notebook = facts.without_sealed(notebooks.read_executed(notebooks.executed_path(script)))
+        _Build.demos.append(notebook_pages.read_demo(script.stem, notebook))
         path = folder / f"{script.stem}.ipynb"
         path.write_text(json.dumps(_with_site_links(notebook, script.name)), "utf-8")
         staged.append(path)
@@ -89,6 +118,18 @@ def _with_site_links(notebook: dict[str, Any], name: str) -> dict[str, Any]:
             text = _TO_DOCS.sub(to_page, cell["source"])
             cell["source"] = _TO_DEMO.sub(r"](../\g<path>/\g<anchor>)", text)
     return notebook
+
+
+def _memory(config: MkDocsConfig) -> preview.Memory | None:
+    """What a preview remembers from build to build; None for a build of the site itself."""
+    memory = config.extra.get("readout_preview")
+    assert memory is None or isinstance(memory, preview.Memory)
+    return memory
+
+
+def _site_linker(page: Page) -> pages.Linker:
+    """Addresses of what is no page of the generator's, as seen from one."""
+    return lambda path: get_relative_url(path, page.file.url)
 
 
 def _linker(page: Page, files: Files) -> pages.Linker:
@@ -126,41 +167,68 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 @event_priority(-50)
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    path, content, linker = page.file.src_uri, _Build.content, _linker(page, files)
+    path = page.file.src_uri
+    shown = _Build.notice + _page(html, page, _linker(page, files))
+    # The index plugin reads a page's content after this, and before it is put into its template.
+    _Build.shown[path] = shown
+    return searchable(shown)
+
+
+@event_priority(-100)  # after the index plugin
+def on_page_context(context: Any, page: Page, config: MkDocsConfig, nav: Any) -> Any:
+    page.content = _Build.shown.pop(page.file.src_uri)
+    return context
+
+
+def _page(html: str, page: Page, linker: pages.Linker) -> str:
+    """A page's content with all that the site adds to it."""
+    path, content = page.file.src_uri, _Build.content
     folder, slug = path.rpartition("/")[0], Path(path).stem
-    if folder == "demos" and path.endswith(".ipynb"):
-        return notebook_pages.notebook_page(html, f"{slug}.ipynb", path)
+    if path.endswith(".ipynb"):
+        html = notebook_pages.notebook_page(html, f"{slug}.ipynb", path)
+        return _Build.glossary.link(html, linker(GLOSSARY))
     html = notebook_pages.render_math(html, path)
+    if folder in ("topics", "library", "meetings", "quizzes") and slug != "index":
+        html = _Build.glossary.link(html, linker(GLOSSARY))
     if folder == "library" and slug in content.library:
-        entry = content.library[slug]
-        return (
-            pages.entry_head(entry, content, linker)
-            + html
-            + pages.entry_foot(entry, content, linker)
-        )
-    if folder == "meetings" and slug in content.meetings:
-        meeting = content.meetings[slug]
-        head = pages.meeting_head(meeting, content, linker)
-        return head + html + pages.meeting_foot(meeting)
-    if folder == "topics" and slug in content.topics:
-        return html + pages.topic_foot(content.topics[slug], content, linker)
-    if folder == "quizzes" and slug in content.quizzes:
-        return html + quiz_pages.quiz_form(content.quizzes[slug], content.facts)
-    return _fill(html, linker, content)
+        entry, mentions = content.library[slug], _Build.mentions.get(slug, [])
+        head = pages.entry_head(entry, content, linker) + pages.read_mark(slug)
+        foot = pages.entry_foot(entry, content, mentions, linker)
+        foot += carrying.citation_links(slug, _site_linker(page))
+    elif folder == "meetings" and slug in content.meetings:
+        head = pages.meeting_head(content.meetings[slug], content, linker)
+        head += carrying.meeting_links(content.meetings[slug], _site_linker(page))
+        foot = pages.meeting_foot(content.meetings[slug])
+    elif folder == "topics" and slug in content.topics:
+        head, foot = "", pages.topic_foot(content.topics[slug], content, linker)
+    elif folder == "quizzes" and slug in content.quizzes:
+        head, foot = "", quiz_pages.quiz_form(content.quizzes[slug], content.facts)
+    else:
+        return _fill(html, linker, _site_linker(page), content)
+    page.toc.items[:0] = _toc(head)
+    page.toc.items += _toc(foot)
+    return head + html + foot
 
 
-def _fill(html: str, linker: pages.Linker, content: Content) -> str:
+def _toc(html: str) -> list[AnchorLink]:
+    return [AnchorLink(title, name, 2) for name, title in pages.headings(html)]
+
+
+def _fill(html: str, linker: pages.Linker, files: pages.Linker, content: Content) -> str:
     """Put the generated lists where a page asks for them: `<!-- home:meeting -->`."""
     latest, quiz = content.latest_meeting, pages.newest_quiz(content)
     lists: dict[str, Callable[[], str]] = {
         "home:meeting": lambda: pages.meeting_card(latest, linker) if latest else "",
         "home:topics": lambda: pages.topic_cards(content, linker),
-        "home:demos": lambda: _demo_cards(linker),
+        "home:demos": lambda: pages.demo_cards(_Build.demos, linker),
         "home:quiz": lambda: pages.quiz_card(quiz, linker) if quiz else "",
         "list:library": lambda: pages.library_list(content, linker),
         "list:meetings": lambda: pages.meeting_list(content, linker),
         "list:quizzes": lambda: pages.quiz_list(content, linker),
-        "list:demos": lambda: _demo_cards(linker),
+        "list:demos": lambda: pages.demo_cards(_Build.demos, linker),
+        "links:library": lambda: carrying.citation_links("library", files),
+        "links:group": lambda: carrying.group_links(files),
+        "map:library": lambda: library_map(content.library, linker),
     }
     for name, make in lists.items():
         placeholder = f"<!-- {name} -->"
@@ -169,33 +237,47 @@ def _fill(html: str, linker: pages.Linker, content: Content) -> str:
     return html
 
 
-def _demo_cards(linker: pages.Linker) -> str:
-    cards = [
-        pages.demo_card(
-            script.stem, *notebook_pages.notebook_summary(notebooks.read_script(script)), linker
-        )
-        for script in notebooks.discover()
-    ]
-    return f'<div class="cards">{"".join(cards)}</div>'
+def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
+    return carrying.announce_feed(output, _site_linker(page))
+
+
+@event_priority(-100)  # after the index plugin
+def on_post_build(config: MkDocsConfig) -> None:
+    site = Path(config.site_dir)
+    carrying.write_exports(_Build.content, config.site_url or "", site)
+    if memory := _memory(config):
+        index = site / "search" / "search_index.json"
+        merged = preview.merge_search(json.loads(index.read_text("utf-8")), memory)
+        index.write_text(json.dumps(merged), "utf-8")
 
 
 # Building ----------------------------------------------------------------------------------------
 
 
-def build(root: Path, settings: Settings) -> None:
-    """Build the site, strictly. Raises MkDocs' Abort or another MkDocsException if it fails."""
+def build(
+    root: Path, settings: Settings, memory: preview.Memory | None = None, *, dirty: bool = False
+) -> None:
+    """Build the site, strictly. Raises MkDocs' Abort or another MkDocsException if it fails.
+
+    With a preview's `memory`, broken files are left out and named on each page; `dirty` builds only
+    the pages that changed.
+    """
     from mkdocs.commands.build import build as run
     from mkdocs.config import load_config
 
     config = load_config(
         str(root / "mkdocs.yml"),
+        docs_dir=str(settings.content_dir.resolve()),
         site_dir=str(settings.site_dir.resolve()),
         site_url=f"{settings.base}/",
-        strict=True,
+        strict=memory is None,
     )
-    config.plugins.on_startup(command="build", dirty=False)
+    if memory:
+        config.extra["readout_preview"] = memory
+    config.plugins.on_startup(command="build", dirty=dirty)
     try:
-        run(config)
+        run(config, dirty=dirty)
     finally:
         config.plugins.on_shutdown()
-    write_stamp(root, settings)
+    if memory is None:
+        write_stamp(root, settings)

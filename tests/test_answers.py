@@ -161,7 +161,27 @@ def test_members_see_their_own_answers_only(join: Join):
             "quiz 'example' has no question 'nope'",
         ),
         ("nope", {}, 404, "not-found", "no quiz is named 'nope'"),
-        ("example", {"certainty": 4}, 422, "invalid", "certainty: Input should be 1, 2 or 3"),
+        (
+            "example",
+            {"certainty": 4},
+            422,
+            "invalid",
+            "certainty: Input should be less than or equal to 3",
+        ),
+        (
+            "example",
+            {"certainty": True},
+            422,
+            "invalid",
+            "certainty: Input should be a valid integer",
+        ),
+        (
+            "example",
+            {"question": "the-sum", "response": 3},
+            422,
+            "not-offered",
+            "3 is not a text; give a word or a few",
+        ),
         ("example", {"mood": "good"}, 422, "invalid", "mood: Extra inputs are not permitted"),
     ],
 )

@@ -89,6 +89,7 @@ def test_a_change_needs_the_version_that_was_seen(member: TestClient):
 
     assert [r.status_code for r in (blind, good, stale, star)] == [428, 200, 412, 412]
     assert good.headers["etag"] == '"2"'
+    assert stale.json()["current"] == star.json()["current"]
     assert stale.json()["current"]["body"] == "Two."
     revisions = member.get(f"{path}/revisions").json()
     assert [(r["version"], r["body"]) for r in revisions] == [(1, "One."), (2, "Two.")]
@@ -123,6 +124,7 @@ def test_a_private_note_is_nobody_elses(join: Join):
         ({"body": "x", "meeting": "2026-03-13"}, 404, "not-found"),
         ({"body": "x", "meeting": "soon"}, 422, "invalid"),
         ({"body": "", **MEETING}, 422, "invalid"),
+        ({"body": " \n ", **MEETING}, 422, "invalid"),
         ({"body": "x" * (LONGEST_NOTE + 1), **MEETING}, 422, "invalid"),
         ({"body": "x", "author": "Bo", **MEETING}, 422, "invalid"),
         ({"body": "a\x00b", **MEETING}, 422, "invalid"),
@@ -137,3 +139,4 @@ def test_a_refused_note_says_why(member: TestClient, given: dict, status: int, c
 def test_notes_are_for_members(client: TestClient):
     assert client.get(NOTES, params=MEETING).status_code == 401
     assert client.post(NOTES, json={**MEETING, "body": "x"}).status_code == 401
+    assert client.put(f"{NOTES}/{uuid.uuid4()}", json={"body": "x"}).status_code == 401

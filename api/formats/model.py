@@ -8,8 +8,10 @@ Every text is Markdown. A blank in a text stands as `[[its name]]`.
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any, Literal, NamedTuple
 
 from api.markup import Problem
@@ -110,7 +112,7 @@ class Band(NamedTuple):
     @property
     def margin(self) -> float:
         """How far the farther edge lies from the centre."""
-        return tidy(max(self.high - self.centre, self.centre - self.low))
+        return max(plus(self.high, -self.centre), plus(self.centre, -self.low))
 
     @property
     def is_even(self) -> bool:
@@ -170,8 +172,48 @@ class Item:
         first = self.stem.strip().split("\n")[0]
         return self.id or self.name or (first if len(first) <= 60 else first[:57] + "...")
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is said about single answers."""
+        answers = (*self.accepted, *(each for blank in self.blanks for each in blank.accepted))
+        said = [each.feedback for each in self.choices] + [each.feedback for each in self.bands]
+        return (*said, *(each.feedback for each in answers))
+
+    @property
+    def lacks_key(self) -> bool:
+        """Whether nothing says what is right: a number that no notebook has recorded yet."""
+        return self.kind == "number" and not self.bands
+
     def loss(self, kind: Literal["dropped", "changed", "added"], what: str, why: str) -> Loss:
         return Loss(self.label, self.path, self.line, kind, what, why)
+
+    def not_carried(self, carried: set[str], format_: str) -> list[Loss]:
+        """A line for all that this question says besides the essentials and a format cannot."""
+        general = (self.when_right, self.when_partly, self.when_wrong)
+        there: dict[str, Any] = {
+            "id": self.id,
+            "name": self.name if words(self.name) not in words(self.stem) else "",
+            "category": self.category,
+            "tags": ", ".join(self.tags),
+            "hints": " / ".join(self.hints),
+            "unit": self.unit,
+            "anchor": self.anchor,
+            "fact": self.fact,
+            "vote": self.vote,
+            "letter case": self.case_matters,
+            "points": self.points if self.points not in (None, 0.0, 1.0) else None,
+            # What Moodle takes back for another try, if nobody has chosen otherwise.
+            "penalty": self.penalty if self.penalty not in (None, 0.0, 0.1, 0.3333333, 1.0) else 0,
+            "fixed order of the options": self.shuffle is False and self.choices != (),
+            "hidden": self.hidden,
+            "remarks for right, partly right and wrong": " / ".join(filter(None, general)),
+            "feedback": " / ".join(filter(None, self.remarks)),
+        }
+        return [
+            self.loss("dropped", what, f"{format_} has no place for {_short(value)}")
+            for what, value in there.items()
+            if value and what not in carried
+        ]
 
     def but(self, **changes: Any) -> "Item":
         return replace(self, **changes)
@@ -205,6 +247,21 @@ class Exported:
 
     files: Mapping[str, bytes]
     losses: tuple[Loss, ...]
+
+
+def words(text: str) -> str:
+    """A text without its markup, to find it in another."""
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def _short(value: Any) -> str:
+    text = "it" if value is True else repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def plus(a: float, b: float) -> float:
+    """The sum of two numbers as they are written: 10000.8 and 0.001 make 10000.801."""
+    return float(Decimal(repr(a)) + Decimal(repr(b)))
 
 
 def tidy(number: float) -> float:

@@ -8,6 +8,7 @@ const ELEMENTS = {
   notes: "readout-notes",
   join: "readout-join",
   member: "readout-member, readout-me",
+  library: "readout-library, readout-read",
 };
 
 function loadElements() {
@@ -28,7 +29,7 @@ function watchScrolling() {
   scrolling.disconnect();
   const regions =
     ".md-typeset pre, .md-typeset pre > code, .md-typeset__scrollwrap, .md-typeset__table, " +
-    ".jp-RenderedHTMLCommon, .jp-OutputArea-output, .readout-figure, .readout-figure .scroll, " +
+    ".jp-RenderedHTMLCommon, .jp-OutputArea-output, .readout-figure, figure .scroll, " +
     ".md-typeset div.arithmatex";
   for (const region of document.querySelectorAll(regions)) {
     const { overflowX } = getComputedStyle(region);
@@ -44,6 +45,15 @@ function nameSearch() {
 new MutationObserver(() => {
   for (const nav of document.querySelectorAll("nav.md-code__nav:not([role])")) nav.role = "none";
 }).observe(document.body, { childList: true, subtree: true });
+
+/** Escape puts a definition away, wherever the pointer or the focus is; it comes back by coming back. */
+document.addEventListener("keydown", ({ key }) => {
+  const term = key === "Escape" && document.querySelector(".term:is(:hover, :focus-visible)");
+  if (!term) return;
+  term.classList.add("put-away");
+  const back = () => term.classList.remove("put-away");
+  for (const left of ["pointerleave", "blur"]) term.addEventListener(left, back, { once: true });
+});
 
 /** Send what an earlier visit could not. Nobody who never answered loads the outbox for it. */
 async function sendWaiting() {

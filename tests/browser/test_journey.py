@@ -24,6 +24,7 @@ PAGES = [
     "topics/ioi/",
     "glossary/",
     "library/",
+    "map/",
     "library/2022-wang-ioi/",
     "meetings/2023-11-07/",
     QUIZ,
