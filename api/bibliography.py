@@ -24,14 +24,17 @@ def exports(content: Content, base_url: str) -> dict[str, str | bytes]:
     """One file a format for each entry and for all together, by their paths on the site."""
     files: dict[str, str | bytes] = {}
     entries = [content.library[slug] for slug in sorted(content.library)]
-    for entry in entries:
-        files[f"library/{entry.slug}.bib"] = bibtex(entry)
-        files[f"library/{entry.slug}.ris"] = ris(entry)
-        files[f"library/{entry.slug}.csl.json"] = csl_json([entry])
+    bib = {entry.slug: bibtex(entry) for entry in entries}
+    records = {entry.slug: ris(entry) for entry in entries}
+    items = {entry.slug: _csl_item(entry) for entry in entries}
+    for slug in bib:
+        files[f"library/{slug}.bib"] = bib[slug]
+        files[f"library/{slug}.ris"] = records[slug]
+        files[f"library/{slug}.csl.json"] = _json([items[slug]])
     origin = f"% The library of {base_url.rstrip('/')}/\n\n"
-    files["library/library.bib"] = origin + "\n".join(bibtex(entry) for entry in entries)
-    files["library/library.ris"] = b"\r\n".join(ris(entry) for entry in entries)
-    files["library/library.csl.json"] = csl_json(entries)
+    files["library/library.bib"] = origin + "\n".join(bib.values())
+    files["library/library.ris"] = b"\r\n".join(records.values())
+    files["library/library.csl.json"] = _json(list(items.values()))
     return files
 
 
@@ -222,7 +225,10 @@ _CSL_FORMS = {
 
 def csl_json(entries: list[Entry]) -> str:
     """The entries as one list of CSL data items (schema 1.0.2)."""
-    items = [_csl_item(entry) for entry in entries]
+    return _json([_csl_item(entry) for entry in entries])
+
+
+def _json(items: list[dict[str, Any]]) -> str:
     return json.dumps(items, ensure_ascii=False, indent=2) + "\n"
 
 
