@@ -40,7 +40,11 @@ def serve(
 
 
 @app.command()
-def build() -> None:
+def build(
+    preview: Annotated[
+        bool, typer.Option("--preview", help="Leave out what is broken, and say so on each page.")
+    ] = False,
+) -> None:
     """Build the static site, strictly.
 
     Example: READOUT_BASE_URL=https://group.example.org readout build
@@ -48,7 +52,7 @@ def build() -> None:
     from api.serving import build_site
 
     settings = load_settings()
-    build_site(settings)
+    build_site(settings, preview=preview)
     typer.echo(f"built {settings.site_dir}/")
 
 

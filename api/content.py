@@ -4,6 +4,7 @@ Reading does not stop at the first mistake: what is sound is returned, and what 
 Problem with its file and line. Rules that look across files are in `check.py`.
 """
 
+import datetime as dt
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -55,8 +56,11 @@ class Content:
     def quizzes_for(self, meeting: str) -> list[Quiz]:
         return [quiz for quiz in self.quizzes.values() if str(quiz.meeting) == meeting]
 
-    @property
-    def latest_meeting(self) -> Meeting | None:
+    def next_meeting(self, today: dt.date) -> Meeting | None:
+        """The meeting to prepare for: the nearest from today on, else the last there was."""
+        ahead = [meeting for meeting in self.meetings.values() if meeting.date >= today]
+        if ahead:
+            return min(ahead, key=lambda meeting: meeting.date)
         return max(self.meetings.values(), key=lambda meeting: meeting.date, default=None)
 
 

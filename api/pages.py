@@ -6,6 +6,7 @@ turns them into links with `Linker`. What the site lists, and nobody wrote, is k
 search index by `data-search-exclude`.
 """
 
+import datetime as dt
 import re
 from collections.abc import Callable, Iterable
 from html import escape
@@ -329,6 +330,15 @@ def quiz_list(content: Content, linker: Linker) -> str:
 
 def demo_cards(demos: Iterable["Demo"], linker: Linker) -> str:
     return _cards(_card(notebook_path(d.slug), d.title, escape(d.summary), linker) for d in demos)
+
+
+def home_meeting(content: Content, today: dt.date, linker: Linker) -> str:
+    """The next meeting, or the last one where none is ahead, under a heading that says which."""
+    meeting = content.next_meeting(today)
+    if meeting is None:
+        return "<p>No meeting is recorded yet.</p>"
+    title = "Next meeting" if meeting.date >= today else "Latest meeting"
+    return heading(title, "meeting") + _cards([meeting_card(meeting, linker)])
 
 
 def newest_quiz(content: Content) -> Quiz | None:

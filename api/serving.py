@@ -12,17 +12,18 @@ from api.console import ROOT, fail, load_settings, open_database, remember_addre
 from api.settings import Settings
 
 
-def build_site(settings: Settings) -> None:
+def build_site(settings: Settings, *, preview: bool = False) -> None:
     """Build the site; ends with 1 and MkDocs' complaint if it fails."""
     os.environ.setdefault("NO_MKDOCS_2_WARNING", "1")
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     from mkdocs.exceptions import Abort, MkDocsException
 
+    from api.preview import Memory
     from api.site import build
 
     _check_writable(settings.site_dir)
     try:
-        build(ROOT, settings)
+        build(ROOT, settings, Memory() if preview else None)
     except (Abort, MkDocsException) as error:
         fail(f"the site was not built: {error}" if str(error) else "the site was not built")
 

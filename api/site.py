@@ -4,7 +4,9 @@ The hooks are thin: each hands text and records to a function elsewhere and puts
 MkDocs loads this file by its path, once a build.
 """
 
+import datetime as dt
 import json
+import os
 import re
 import shutil
 from collections.abc import Callable
@@ -214,11 +216,18 @@ def _toc(html: str) -> list[AnchorLink]:
     return [AnchorLink(title, name, 2) for name, title in pages.headings(html)]
 
 
+def _today() -> dt.date:
+    """The day of the build, which a reproducible build sets."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH")
+    now = dt.datetime.fromtimestamp(int(epoch), dt.UTC) if epoch else dt.datetime.now(dt.UTC)
+    return now.date()
+
+
 def _fill(html: str, linker: pages.Linker, files: pages.Linker, content: Content) -> str:
     """Put the generated lists where a page asks for them: `<!-- home:meeting -->`."""
-    latest, quiz = content.latest_meeting, pages.newest_quiz(content)
+    quiz = pages.newest_quiz(content)
     lists: dict[str, Callable[[], str]] = {
-        "home:meeting": lambda: pages.meeting_card(latest, linker) if latest else "",
+        "home:meeting": lambda: pages.home_meeting(content, _today(), linker),
         "home:topics": lambda: pages.topic_cards(content, linker),
         "home:demos": lambda: pages.demo_cards(_Build.demos, linker),
         "home:quiz": lambda: pages.quiz_card(quiz, linker) if quiz else "",

@@ -1,0 +1,138 @@
+"""The preview: what is broken is left out and named, and the rest stays up."""
+
+import datetime as dt
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from api.content import read_content
+from api.preview import Memory, leave_out, merge_search, notice, state
+from tests.conftest import CONTENT, ROOT
+from tests.test_commands import free_port, wait_for_health  # noqa: F401
+
+QUIZ = "docs/quizzes/example.md"
+
+
+@pytest.fixture
+def docs(tmp_path: Path) -> Path:
+    return Path(shutil.copytree(CONTENT / "docs", tmp_path / "docs"))
+
+
+def test_what_is_broken_is_left_out_and_named(docs: Path):
+    quiz = docs / "quizzes" / "example.md"
+    quiz.write_text(
+        quiz.read_text("utf-8").replace("- [x] (a) A head", "- [ ] (a) A head"), "utf-8"
+    )
+    content = read_content(docs, CONTENT / "executed")
+
+    assert leave_out(content) == {"quizzes/example.md"}
+    assert content.quizzes == {}
+    assert list(content.library) == ["2022-wang-ioi"]
+    assert f"{QUIZ}:13: " in notice(content.problems)
+
+
+def test_only_what_changed_is_read_again(docs: Path):
+    cache = Memory().cache
+    before = read_content(docs, None, cache)
+    entry = docs / "library" / "2022-wang-ioi.md"
+    entry.write_text(entry.read_text("utf-8") + "\nMore.\n", "utf-8")
+
+    after = read_content(docs, None, cache)
+
+    assert after.quizzes["example"] is before.quizzes["example"]
+    assert after.library["2022-wang-ioi"].body.endswith("More.\n")
+
+
+def test_a_change_is_seen_by_time_and_size(docs: Path):
+    before = state([docs])
+    page = docs / "quizzes" / "example.md"
+    page.write_text(page.read_text("utf-8") + "x", "utf-8")
+    new = docs / "library" / "new.md"
+    new.write_text("x")
+
+    assert {path for path, _ in before.items() ^ state([docs]).items()} == {str(page), str(new)}
+
+
+def test_search_keeps_the_pages_that_were_not_built_again():
+    memory = Memory()
+
+    def entry(location: str, text: str) -> dict[str, str]:
+        return {"location": location, "text": text}
+
+    merge_search({"docs": [entry("a/", "1"), entry("a/#x", "2"), entry("b/", "3")]}, memory)
+    merged = merge_search({"config": {}, "docs": [entry("a/", "new")]}, memory)
+
+    assert merged == {"config": {}, "docs": [entry("a/", "new"), entry("b/", "3")]}
+
+
+def test_the_next_meeting_is_the_nearest_ahead_else_the_last(docs: Path):
+    text = (docs / "meetings" / "2026-03-12.md").read_text("utf-8")
+    for date in ("2026-04-02", "2026-05-07"):
+        (docs / "meetings" / f"{date}.md").write_text(text.replace("2026-03-12", date), "utf-8")
+    content = read_content(docs)
+
+    def next_after(day: str) -> str:
+        return str(content.next_meeting(dt.date.fromisoformat(day)).date)
+
+    assert [
+        next_after(day) for day in ("2026-01-01", "2026-03-12", "2026-03-13", "2026-06-01")
+    ] == [
+        "2026-03-12",
+        "2026-03-12",
+        "2026-04-02",
+        "2026-05-07",
+    ]
+
+
+def test_a_preview_survives_a_broken_file_and_shows_a_change(free_port: int, tmp_path: Path):  # noqa: F811
+    docs = Path(shutil.copytree(ROOT / "docs", tmp_path / "docs"))
+    entry = docs / "library" / "2022-wang-ioi.md"
+    process = subprocess.Popen(
+        [Path(sys.executable).with_name("readout"), "serve", "--preview", "--port", str(free_port)],
+        cwd=ROOT,
+        env={
+            **os.environ,
+            "READOUT_CONTENT_DIR": str(docs),
+            "READOUT_CACHE_DIR": str(tmp_path / "cache"),
+            "READOUT_DATABASE_URL": f"sqlite:///{tmp_path / 'readout.sqlite3'}",
+        },
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    address = f"http://127.0.0.1:{free_port}/library/2022-wang-ioi/"
+
+    def shows(text: str) -> bool:
+        for _ in range(300):
+            try:
+                with urllib.request.urlopen(address) as reply:
+                    if text in reply.read().decode():
+                        return True
+            except OSError:
+                pass
+            time.sleep(0.2)
+        return False
+
+    try:
+        wait_for_health(free_port, process)
+        entry.write_text(entry.read_text("utf-8") + "\nA sentence just written.\n", "utf-8")
+        assert shows("A sentence just written.")
+        broken = docs / "library" / "2017-vaswani-attention.md"
+        broken.write_text(broken.read_text("utf-8").replace("title:", "titel:", 1), "utf-8")
+        entry.write_text(entry.read_text("utf-8") + "\nAnd another.\n", "utf-8")
+        assert shows("And another.")
+        assert shows("2017-vaswani-attention.md:2: unknown field")
+        with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/search/search_index.json") as r:
+            found = {entry["location"].split("#")[0] for entry in json.load(r)["docs"]}
+        assert {"library/2022-wang-ioi/", "glossary/"} <= found
+    finally:
+        process.send_signal(signal.SIGINT)
+        process.communicate(timeout=30)
