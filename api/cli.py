@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from api.cli_new import new
+from api.cli_quiz import quiz
 from api.console import fail, last_address, load_content, load_settings, open_database
 
 app = typer.Typer(
@@ -16,6 +17,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(new, name="new")
+app.add_typer(quiz, name="quiz")
 
 
 @app.command()

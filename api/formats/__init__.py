@@ -24,8 +24,18 @@ from api.formats.xml import read_xml
 from api.markup import Problem
 
 __all__ = [
-    *("READERS", "WRITERS", "Bank", "Exported", "Imported", "Item", "Loss", "Unreadable"),
-    *("read", "sniff", "write"),
+    "READERS",
+    "WRITERS",
+    "Bank",
+    "Exported",
+    "Imported",
+    "Item",
+    "Loss",
+    "Unreadable",
+    "read",
+    "readout",
+    "sniff",
+    "write",
 ]
 
 
