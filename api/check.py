@@ -1,14 +1,17 @@
 """Every rule for content: one run, all mistakes, each with its file, its line and its remedy."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 from api.check_pages import check_pages
 from api.check_records import check_records
 from api.content import Content
+from api.glossary import read_terms
 from api.markup import Malformed, Problem, read_text, split_header
 from api.markup import read_yaml as read_header
+from api.pages import Broken
 from api.scan import Page, scan
 
 FOLDERS = ("library", "meetings", "quizzes", "topics")
@@ -22,7 +25,23 @@ def check(content: Content) -> list[Problem]:
     pages = _pages(content, files, problems)
     problems += check_records(content, files)
     problems += check_pages(content, pages, files)
+    problems += _check_glossary(content)
     return sorted({Problem(shown(path), line, message) for path, line, message in problems})
+
+
+def _check_glossary(content: Content) -> list[Problem]:
+    """What keeps the glossary from being linked; it is read up to the first such thing."""
+    path = content.folder / "glossary.md"
+    name = f"{content.folder.name}/glossary.md"
+    try:
+        read_terms(path.read_text("utf-8") if path.is_file() else "", name)
+    except Broken as error:
+        found = re.fullmatch(r"(?P<path>.*?):(?P<line>\d+): (?P<message>.*)", str(error), re.S)
+        assert found
+        return [Problem(name, int(found["line"]), found["message"])]
+    except UnicodeDecodeError:
+        return []  # said already, of every page that is no UTF-8
+    return []
 
 
 def github(problem: Problem) -> str:

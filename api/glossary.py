@@ -38,9 +38,9 @@ _FIELD = re.compile(r"^(?P<name>Also|See): *(?P<value>.*?)(?=\n\s*\n|\Z)", re.M 
 def read_terms(text: str, path: str) -> list[Term]:
     """The terms of a glossary page. Raises Broken for an entry that cannot be linked."""
     headings = list(_HEADING.finditer(text))
-    ends = [heading.start() for heading in headings[1:]] + [len(text)]
+    starts = [heading.start() for heading in headings]
     terms, taken = [], dict[str, str]()
-    for heading, end in zip(headings, ends, strict=True):
+    for heading, end in zip(headings, [*starts[1:], len(text)], strict=False):
         where = f"{path}:{text.count(chr(10), 0, heading.start()) + 1}"
         body, title = text[heading.end() : end], heading["title"]
         fields = {found["name"]: found["value"] for found in _FIELD.finditer(body)}

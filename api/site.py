@@ -5,6 +5,7 @@ MkDocs loads this file by its path, once a build.
 """
 
 import datetime as dt
+import html
 import json
 import os
 import re
@@ -27,6 +28,7 @@ from api.content import Content, read_content
 from api.fingerprint import write_stamp
 from api.glossary import Glossary, read_terms
 from api.map import library_map
+from api.markup import Problem
 from api.search import searchable
 from api.settings import Settings
 from demos import facts, notebooks  # the one place where the two meet; needs no torch
@@ -73,7 +75,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         name = f"demos/{path.name}"
         files.append(File(name, str(path.parents[1]), config.site_dir, config.use_directory_urls))
     _Build.mentions = find_mentions(content, _Build.demos)
-    _Build.glossary = _read_glossary(Path(config.docs_dir) / GLOSSARY)
+    try:
+        _Build.glossary = _read_glossary(Path(config.docs_dir) / GLOSSARY)
+    except PluginError as error:
+        if memory is None:
+            raise
+        _Build.glossary = Glossary([])
+        _Build.notice += preview.notice([Problem(GLOSSARY, 1, str(error))])
     return files
 
 
@@ -155,16 +163,20 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
     depth = path.count("/")
     markdown = _CODE_HOST_NOTEBOOK.sub(f"]({'../' * depth}demos/", markdown)
     folder, slug = path.rpartition("/")[0], Path(path).stem
-    try:
-        markdown = pages.insert_facts(markdown, content.facts, path, linker)
-    except pages.Broken as error:
-        raise PluginError(str(error)) from error
     if folder == "meetings" and slug in content.meetings:
         page.meta.setdefault("title", content.meetings[slug].name)
+    if "title" in page.meta:
+        # The theme takes a title for HTML; `<eos>` is a word in ours.
+        page.meta["title"] = html.escape(str(page.meta["title"]), quote=False)
     if folder == "quizzes" and slug in content.quizzes:
         # The questions come as HTML, later; their Markdown holds the keys.
-        return content.quizzes[slug].intro
-    return markdown
+        markdown = content.quizzes[slug].intro
+    try:
+        return pages.insert_facts(markdown, content.facts, path, linker)
+    except pages.Broken as error:
+        if _memory(config) is None:
+            raise PluginError(str(error)) from error
+        return f"`{error}`\n\n{markdown}"
 
 
 @event_priority(-50)

@@ -223,7 +223,7 @@ def _execute_all(paths: Sequence[Path], jobs: int, done: Callable[[Path, Noteboo
 
     scripts = {path: notebooks.read_script(path) for path in paths}
     n_cells = sum(len(notebooks.code_cells(notebook)) for notebook in scripts.values())
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    threads = max(1, (os.cpu_count() or 1) // max(1, min(jobs, len(paths))))
 
     async def execute_one(path: Path, places: asyncio.Semaphore, bar: tqdm) -> None:
         async with places:

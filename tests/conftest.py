@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import hypothesis
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
@@ -18,6 +19,11 @@ from api.database import Database
 from api.members import invite
 from api.migrate import migrate
 from api.settings import Settings
+
+# What a submission is judged by does not depend on luck; everywhere else the search goes on.
+hypothesis.settings.register_profile("ci", derandomize=True)
+if os.environ.get("CI"):
+    hypothesis.settings.load_profile("ci")
 
 ROOT = Path(__file__).resolve().parent.parent
 CONTENT = Path(__file__).parent / "content"

@@ -519,9 +519,15 @@ def _ends_in_list(stem: str, mark: str) -> bool:
 
 
 def _sheltered(text: str) -> str:
-    """Headings of the second level would begin a question."""
+    """Headings of the second level would begin a question, an open fence swallow its fields."""
     lines = text.split("\n")
     tokens = _MARKDOWN.parse(text)
+    last = tokens[-1] if tokens else None
+    if last and last.type == "fence" and last.map and last.level == 0:
+        closing = lines[last.map[1] - 1].strip()
+        is_closed = last.map[1] - last.map[0] > 1 and set(closing) == set(last.markup)
+        if not is_closed or len(closing) < len(last.markup):
+            lines.append(last.markup)
     for index in range(len(tokens) - 1, -1, -1):
         token = tokens[index]
         if token.type == "heading_open" and token.level == 0 and token.tag in ("h1", "h2"):

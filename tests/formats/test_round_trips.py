@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from api import formats
 from api.formats import mkdocs_quiz, readout
-from api.formats.model import Band, Bank, Item
+from api.formats.model import Band, Bank, Choice, Item
 from tests.formats.strategies import gaps, items, ours
 
 quick = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -65,6 +65,15 @@ def test_our_markdown_reads_back_as_it_was(found):
 
 def without_ids(item: Item) -> Item:
     return item.but(choices=tuple(choice._replace(id="") for choice in item.choices))
+
+
+@pytest.mark.parametrize(
+    "stem", ["```", "~~~~", "Look:\n\n```\ncode", "```\n``", "```yaml\ntype: x"]
+)
+def test_an_open_fence_does_not_swallow_the_fields(stem: str):
+    item = Item(kind="single", stem=stem, choices=(Choice("a", 1.0), Choice("b", 0.0)))
+    text, _ = readout.to_markdown(a_bank([item]))
+    assert len(readout.read("quiz.md", text.encode()).items) == 1
 
 
 @quick
