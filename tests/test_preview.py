@@ -1,7 +1,6 @@
 """The preview: what is broken is left out and named, and the rest stays up."""
 
 import datetime as dt
-import json
 import os
 import shutil
 import signal
@@ -111,6 +110,7 @@ def test_a_preview_survives_a_broken_file_and_shows_a_change(free_port: int, tmp
     address = f"http://127.0.0.1:{free_port}/library/2022-wang-ioi/"
 
     def shows(text: str) -> bool:
+        """Whether the present address comes to show a text, within a minute."""
         for _ in range(300):
             try:
                 with urllib.request.urlopen(address) as reply:
@@ -130,9 +130,10 @@ def test_a_preview_survives_a_broken_file_and_shows_a_change(free_port: int, tmp
         entry.write_text(entry.read_text("utf-8") + "\nAnd another.\n", "utf-8")
         assert shows("And another.")
         assert shows("2017-vaswani-attention.md:2: unknown field")
-        with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/search/search_index.json") as r:
-            found = {entry["location"].split("#")[0] for entry in json.load(r)["docs"]}
-        assert {"library/2022-wang-ioi/", "glossary/"} <= found
+        address = f"http://127.0.0.1:{free_port}/search/search_index.json"
+        # While a build is under way, the index may hold its pages alone for a moment.
+        assert shows('"location": "glossary/"')
+        assert shows('"location": "library/2022-wang-ioi/"')
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=30)
