@@ -251,7 +251,8 @@ def test_the_same_result_is_the_same_file(demos, tmp_path):
 
 
 def test_a_result_is_a_valid_notebook(demos, tmp_path):
-    nbformat = pytest.importorskip("nbformat")
+    import nbformat
+
     run_by_hand(demos / "00_heads.py", tmp_path)
 
     nbformat.validate(nbformat.read(tmp_path / "00_heads.ipynb", as_version=4))
