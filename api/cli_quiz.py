@@ -46,6 +46,10 @@ def import_quiz(
     try:
         imported = formats.read(file.name, file.read_bytes(), form)
         exported = formats.write(imported.bank, "readout", name, taken=taken)
+        losses = [*imported.losses, *exported.losses]
+        if sum(loss.what == "question" for loss in exported.losses) == len(imported.items):
+            _tell(losses, as_json=report)
+            fail(f"no question of {file} can be one of ours; nothing was written")
         write_new(
             {
                 settings.content_dir / "quizzes" / path: data.decode()
@@ -62,7 +66,7 @@ def import_quiz(
         fail(f"cannot read {file}: {error.strerror}")
     except (formats.Unreadable, NotWritten, ValueError) as error:
         fail(str(error))
-    _tell([*imported.losses, *exported.losses], as_json=report)
+    _tell(losses, as_json=report)
     typer.echo(f"wrote {settings.content_dir}/quizzes/{name}.md\nnext: readout check", err=True)
 
 

@@ -61,3 +61,16 @@ def test_an_unknown_quiz_or_format_is_said_in_a_sentence(readout: Run):
     assert unknown.stderr == "readout: no quiz is named 'exampel'; did you mean 'example'?\n"
     odd = readout("quiz", "export", "example", "--format", "aiken", **there)
     assert (odd.returncode, "choose from" in odd.stderr) == (1, True)
+
+
+def test_a_file_of_essays_becomes_no_empty_quiz(readout: Run, tmp_path: Path):
+    docs = Path(shutil.copytree(CONTENT / "docs", tmp_path / "docs"))
+    source = tmp_path / "essays.gift"
+    source.write_text("Write about heads. {}\n", "utf-8")
+
+    done = readout("quiz", "import", str(source), "--report", READOUT_CONTENT_DIR=str(docs))
+
+    assert done.returncode == 1
+    assert "no question of" in done.stderr
+    assert [loss["what"] for loss in json.loads(done.stdout)] == ["question"]
+    assert not (docs / "quizzes" / "essays.md").exists()

@@ -115,10 +115,9 @@ def sniff(path: str, data: bytes) -> str:
 
 
 def _sniff_zip(path: str, files: Mapping[str, bytes]) -> str:
-    heads = [content[:4000] for name, content in files.items() if name.endswith((".xml", ".qti"))]
-    if any(b"<questestinterop" in head for head in heads):
+    if any(qti12.holds_items(name, content) for name, content in files.items()):
         return qti12.NAME
-    if any(b"<assessmentItem" in head for head in heads):
+    if any(qti21.holds_item(content) for content in files.values()):
         return qti21.NAME
     raise Unreadable(Problem(path, 1, f"an archive without QTI files; {_known()}"))
 

@@ -411,6 +411,9 @@ def _answers(item: Item, losses: list[Loss]) -> str | None:
             return ""
         case "truefalse":
             return _write_true_or_false(item)
+        case "single" | "multiple" if len(item.choices) < 2:
+            losses.append(item.loss("dropped", "question", "one answer is no choice in GIFT"))
+            return None
         case "single" | "multiple":
             return "\n" + "".join(_write_choices(item))
         case "match":

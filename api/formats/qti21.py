@@ -50,8 +50,16 @@ INTERACTIONS = {
 FORBIDDEN = re.compile("[^\t\n\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
+# Not the <assessmentItemRef> of a test.
+_ITEM = re.compile(rb"<(?:[\w.-]+:)?assessmentItem[\s>]")
+
+
 def looks_like(path: str, text: str) -> bool:
-    return "<assessmentItem" in text and ("v2p" in text or "imsqti_v2" in text)
+    return holds_item(text[:4000].encode()) and ("v2p" in text or "imsqti_v2" in text)
+
+
+def holds_item(content: bytes) -> bool:
+    return bool(_ITEM.search(content[:4000]))
 
 
 def read(path: str, data: bytes) -> Imported:
@@ -71,7 +79,7 @@ def read(path: str, data: bytes) -> Imported:
 
 def _manifest(path: str, files: dict[str, bytes]) -> tuple[str, list[str]]:
     """The title, and the item files in the order of the manifest, or by name without one."""
-    items = [name for name, data in sorted(files.items()) if b"<assessmentItem" in data[:4000]]
+    items = [name for name, data in sorted(files.items()) if holds_item(data)]
     if not items:
         raise Unreadable(Problem(path, 1, "no <assessmentItem> in the archive"))
     if "imsmanifest.xml" not in files:
@@ -303,16 +311,24 @@ def _correct(declared: Node | None) -> list[str]:
 def _mapping(declared: Node | None) -> dict[str, float]:
     if declared is None:
         return {}
-    return {
+    points = {
         entry.get("mapKey"): float(entry.get("mappedValue", "0"))
         for mapping in declared.each("mapping")
         for entry in mapping.each("mapEntry")
     }
+    whole = _whole(points.values())
+    return {key: round(value / whole, 7) for key, value in points.items()}
 
 
-def _bands(root: Node, declared: Node, feedback: dict[str, str]) -> Iterator[Band]:
+def _whole(points: Iterable[float]) -> float:
+    """What a fully right answer is worth: some give a hundred points for it."""
+    return max([1.0, *points])
+
+
+def _bands(root: Node, declared: Node, feedback: dict[str, str]) -> list[Band]:
     """One band for each condition of the response processing, in its order."""
-    found = False
+    correct = [float(value) for value in _correct(declared)]
+    bands: list[Band] = []
     for condition in root.below("responseIf", "responseElseIf"):
         score = None
         for setter in condition.each("setOutcomeValue"):
@@ -325,19 +341,21 @@ def _bands(root: Node, declared: Node, feedback: dict[str, str]) -> Iterator[Ban
             if setter.get("identifier") == "FEEDBACK"
             for value in setter.below("baseValue")
         ]
-        band = _condition_band(condition)
+        band = _condition_band(condition, correct)
         if band:
-            found = True
             fraction = 1.0 if score is None else score
-            yield band._replace(fraction=fraction, feedback=shown[0] if shown else "")
-    if not found:
-        for value in _correct(declared):
-            yield Band(float(value), float(value), float(value))
+            bands.append(band._replace(fraction=fraction, feedback=shown[0] if shown else ""))
+    bands = bands or [Band(value, value, value) for value in correct]
+    whole = _whole(band.fraction for band in bands)
+    return [band._replace(fraction=round(band.fraction / whole, 7)) for band in bands]
 
 
-def _condition_band(condition: Node) -> Band | None:
+def _condition_band(condition: Node, correct: list[float]) -> Band | None:
+    """The numbers that a condition accepts; `correct` is what `<correct>` in it stands for."""
     for node in condition.below("equal"):
         values = [float(v.text) for v in node.below("baseValue")]
+        if not values and next(node.below("correct"), None):
+            values = correct
         mode = node.get("toleranceMode") or "exact"
         tolerance = [float(part) for part in node.get("tolerance").split()] or [0.0]
         down, up = tolerance[0], tolerance[-1]

@@ -111,7 +111,12 @@ class _Reader:
         for start, end in zip(starts, [*starts[1:], len(top)], strict=True):
             line = self.offset + _span(top[start])[0] + 1
             try:
-                self.items.append(self.question(top[start:end], line))
+                item = self.question(top[start:end], line)
+                if item.kind == "multiple" and not any(c.fraction > 0 for c in item.choices):
+                    why = "choosing nothing is right there; ours has at least one right option"
+                    self.losses.append(item.loss("dropped", "question", why))
+                else:
+                    self.items.append(item)
             except ValueError as error:
                 self.problems.append(Problem(self.path, line, str(error)))
 
@@ -186,8 +191,6 @@ def _marked(item: Item, answers: list[tuple[bool | None, str, str]]) -> Item:
     rights = [bool(checked) for checked, _, _ in answers]
     if item.kind == "single" and sum(rights) != 1:
         raise ValueError(f"{sum(rights)} right answers in a single choice; mark one [x]")
-    if not any(rights):
-        raise ValueError("no right answer; mark at least one [x]")
     shares = even_shares(rights) if item.kind == "multiple" else [float(r) for r in rights]
     choices = zip(item.choices, shares, strict=True)
     return item.but(choices=tuple(choice._replace(fraction=share) for choice, share in choices))
