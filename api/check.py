@@ -9,8 +9,7 @@ from api.check_pages import check_pages
 from api.check_records import check_records
 from api.content import Content
 from api.glossary import read_terms
-from api.markup import Malformed, Problem, read_text, split_header
-from api.markup import read_yaml as read_header
+from api.markup import Malformed, Problem, read_fields, read_text, split_header
 from api.pages import Broken
 from api.scan import Page, scan
 
@@ -134,10 +133,13 @@ def _other_page(file: Path, path: str, problems: list[Problem]) -> Page:
         return scan(text)
     page = scan(body, line)
     try:
-        page.header = read_header(header, first_line=2).values
+        fields = read_fields(header, first_line=2)
     except Malformed as error:
         problems.append(Problem(path, error.line, error.message))
         page.header = None
+    else:
+        problems += [Problem(path, error.line, error.message) for error in fields.problems]
+        page.header = fields.values
     return page
 
 

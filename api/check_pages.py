@@ -8,6 +8,7 @@ from api.check_links import Site
 from api.content import Content
 from api.markup import Problem
 from api.pages import format_fact
+from api.questions import Quiz
 from api.records import closest, nearest, short
 from api.scan import FactUse, Page, plain_text
 
@@ -33,7 +34,7 @@ def check_pages(content: Content, pages: dict[str, Page], files: Iterable[str]) 
         if _folder(path) != "quizzes":  # a question's id is judged among all questions
             rules.append(_ids(page))
         problems += [Problem(path, line, message) for rule in rules for line, message in rule]
-    for quiz in content.quizzes.values():
+    for quiz in content.to_judge(Quiz):
         problems += [Problem(quiz.path, line, text) for line, text in site.check_passages(quiz)]
     return problems
 

@@ -20,11 +20,11 @@ def check_records(content: Content, files: Iterable[str]) -> list[Problem]:
     """What is wrong with the headers of the content, taken one by one and together."""
     known = _known(content, files)
     problems = [*_names(content), *_twice(content), *_question_ids(content)]
-    for entry in content.library.values():
+    for entry in content.to_judge(Entry):
         problems += _entry(content, entry, known)
-    for meeting in content.meetings.values():
+    for meeting in content.to_judge(Meeting):
         problems += _meeting(content, meeting, known)
-    for quiz in content.quizzes.values():
+    for quiz in content.to_judge(Quiz):
         problems += _quiz(content, quiz, known)
     return problems
 
@@ -61,7 +61,9 @@ def _names(content: Content) -> Found:
 def _references(
     content: Content, path: str, field: str, names: list[str], known: Collection[str], what: str
 ) -> Found:
-    for index, name in enumerate(names):
+    for index, name in enumerate(names or ()):
+        if not name:
+            continue  # complained of already
         if name in names[:index]:
             message = f"{field}: {name!r} stands twice; name it once"
         elif name not in known:
@@ -76,12 +78,12 @@ def _entry(content: Content, entry: Entry, known: Known) -> Found:
     yield from _references(content, path, "topics", entry.topics, known["topics"], "topic")
     for field, names in (("cites", entry.cites), ("related", entry.related)):
         yield from _references(content, path, field, names, library, "library entry")
-        if entry.slug in names:
+        if entry.slug in (names or ()):
             line = content.line(path, field, names.index(entry.slug))
             yield Problem(path, line, f"{field}: the entry itself; take it out")
     yield from _references(content, path, "demos", entry.demos, known["demos"], "demo")
     year = re.match(r"(\d{4})-", entry.slug)
-    if year and int(year[1]) != entry.year:
+    if year and entry.year and int(year[1]) != entry.year:
         message = f"year {entry.year}, but the file name says {year[1]}; make them agree"
         yield Problem(path, content.line(path, "year"), message)
     yield from _identifiers(content, entry)
@@ -89,6 +91,8 @@ def _entry(content: Content, entry: Entry, known: Known) -> Found:
 
 def _identifiers(content: Content, entry: Entry) -> Found:
     """An address and an identifier that are given both must mean the same work."""
+    if not entry.url:
+        return
     path, line = entry.path, content.line(entry.path, "url")
     named = identifiers(entry.url)
     if named and entry.url.startswith("http://"):
@@ -117,7 +121,7 @@ def identifiers(url: str) -> dict[str, str]:
 
 def _meeting(content: Content, meeting: Meeting, known: Known) -> Found:
     path = meeting.path
-    if meeting.slug != str(meeting.date):
+    if meeting.date and meeting.slug != str(meeting.date):
         message = (
             f"date {meeting.date}, but the file is {meeting.slug}.md; name it {meeting.date}.md"
         )
@@ -136,7 +140,7 @@ NAMES = {"arxiv": "arXiv number", "doi": "DOI", "openreview": "OpenReview id", "
 def _twice(content: Content) -> Found:
     """One entry a work: no address, arXiv number or DOI in two of them."""
     seen: dict[tuple[str, str], tuple[str, int]] = {}
-    for entry in sorted(content.library.values(), key=lambda entry: entry.path):
+    for entry in sorted(content.to_judge(Entry), key=lambda entry: entry.path):
         for field, kind, value in _works(entry):
             line = content.line(entry.path, field)
             other, there = seen.setdefault((kind, value), (entry.path, line))
@@ -151,9 +155,9 @@ def _works(entry: Entry) -> Iterator[tuple[str, str, str]]:
     for field in ("arxiv", "doi", "openreview"):
         if value := getattr(entry, field):
             found[field] = (field, field, value.lower())
-    for kind, value in identifiers(entry.url).items():
+    for kind, value in identifiers(entry.url or "").items():
         found.setdefault(kind, ("url", kind, value.lower()))
-    if not identifiers(entry.url):
+    if entry.url and not identifiers(entry.url):
         parts = urlsplit(entry.url)
         host = (parts.hostname or "").removeprefix("www.")
         address = f"{host}{parts.path.rstrip('/')}?{parts.query}#{parts.fragment}"
@@ -164,9 +168,10 @@ def _works(entry: Entry) -> Iterator[tuple[str, str, str]]:
 def _question_ids(content: Content) -> Found:
     """A question id names one question in the whole project: answers are kept under it."""
     places: defaultdict[str, list[tuple[str, int]]] = defaultdict(list)
-    for quiz in content.quizzes.values():
+    for quiz in content.to_judge(Quiz):
         for question in quiz.questions:
-            places[question.id].append((quiz.path, question.line))
+            if question.id:
+                places[question.id].append((quiz.path, question.line))
     for name, found in places.items():
         first, line = min(found)
         for path, at in sorted(found)[1:]:
@@ -191,7 +196,7 @@ def _quiz(content: Content, quiz: Quiz, known: Known) -> Found:
 
 def _question(question: Question, facts: dict[str, Fact]) -> Iterator[tuple[str, str]]:
     """The field and the message of each mistake. The anchor is judged with the links."""
-    if question.anchor is None:
+    if question.anchor is None and "anchor" not in question.lines:
         example = "anchor: ../library/2022-wang-ioi.md#how-they-know"
         yield "anchor", f"no field 'anchor'; name the passage that it tests, as {example}"
     if question.type == "text":
@@ -223,10 +228,11 @@ def _variants(question: Question) -> Iterator[tuple[str, str]]:
 
 
 def _tolerance(question: Question, facts: dict[str, Fact]) -> Iterator[tuple[str, str]]:
-    key = find_key(question, facts).response
     tolerance = question.tolerance
-    if tolerance is None or not isinstance(key, int | float):
-        return
+    if tolerance is None or (question.number is None and not isinstance(question.key, FactKey)):
+        return  # complained of already
+    key = find_key(question, facts).response
+    assert isinstance(key, int | float)
     if key == 0 and tolerance.absolute is None:
         yield "tolerance", "a share of a key of 0 is 0; write `tolerance: {absolute: ...}`"
         return

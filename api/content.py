@@ -7,13 +7,14 @@ Problem with its file and line. Rules that look across files are in `check.py`.
 import datetime as dt
 import json
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
 from api.markup import Document, Fields, Malformed, Problem, markdown_files, read_document
-from api.questions import Quiz, QuizHeader, read_questions
+from api.questions import Question, Quiz, QuizHeader, read_questions
 from api.records import (
     Entry,
     EntryHeader,
@@ -21,13 +22,12 @@ from api.records import (
     Meeting,
     MeetingHeader,
     Page,
+    PageT,
     Record,
     Topic,
     TopicHeader,
     explain,
 )
-
-PageT = TypeVar("PageT", bound=Page)
 
 
 @dataclass
@@ -45,10 +45,21 @@ class Content:
     folder: Path = Path("docs")  # where the content was read from
     executed_dir: Path | None = None
     documents: dict[str, Document] = field(default_factory=dict)  # by path, sound or not
+    # By path, what is sound of a record that is not. For complaints; no page is made from it.
+    salvaged: dict[str, Page] = field(default_factory=dict)
 
     def line(self, path: str, *location: str | int) -> int:
         """The line of a field of a header, or of what is around it."""
         return self.headers[path].line(location) if path in self.headers else 1
+
+    def to_judge(self, kind: type[PageT]) -> list[PageT]:
+        """The records of a kind, sound or salvaged: what is None in one has been complained of."""
+        shelves: tuple[dict[str, Any], ...]
+        shelves = (self.topics, self.library, self.meetings, self.quizzes)
+        sound = [page for shelf in shelves for page in shelf.values() if isinstance(page, kind)]
+        others = [page for page in self.salvaged.values() if isinstance(page, kind)]
+        salvaged = {page.path for page in others}
+        return [*(page for page in sound if page.path not in salvaged), *others]
 
     def complain(self, path: str, line: int, message: str) -> None:
         self.problems.append(Problem(path, line, message))
@@ -70,6 +81,7 @@ class Reading(NamedTuple):
     document: Document | None
     page: Page | None
     problems: list[Problem]
+    salvaged: Page | None = None  # what is sound of a record that is not
 
 
 Cache = dict[tuple[str, int, int], Reading]  # by path, time of change, and size
@@ -112,6 +124,8 @@ def _read_folder(
         if reading.page:
             assert isinstance(reading.page, page)
             found[reading.page.slug] = reading.page
+        if reading.salvaged:
+            content.salvaged[reading.salvaged.path] = reading.salvaged
     return found
 
 
@@ -127,19 +141,36 @@ def _read_page(path: Path, root: Path, header: type[Record], page: type[Page]) -
         "body": document.body,
         "body_line": document.body_line,
     }
-    problems: list[Problem] = []
+    fields = document.header
+    problems = [Problem(name, error.line, error.message) for error in fields.problems]
+    unsound: list[Question] = []
     if page is Quiz:
-        intro, questions, problems = read_questions(document)
-        location |= {"intro": intro, "questions": questions}
+        questions = read_questions(document)
+        location |= {"intro": questions.intro, "questions": questions.sound}
+        problems += questions.problems
+        unsound = questions.unsound
+    made: Page | None = None
     try:
         # The header is judged by itself first: it may not name what the file gives.
-        header.model_validate(document.header.values)
-        made = page.model_validate({**document.header.values, **location})
+        header.model_validate(fields.values)
+        made = page.model_validate({**fields.values, **location})
     except ValidationError as error:
-        wrong = explain(error, header.model_fields)
-        lines = [Problem(name, document.header.line(where), message) for where, message in wrong]
-        return Reading(document, None, [*problems, *lines])
-    return Reading(document, made, problems)
+        wrong = explain(error, header.model_fields, fields.unread, partial(_slugs, path.parents[1]))
+        problems += [Problem(name, fields.line(where), message) for where, message in wrong]
+    if not problems:
+        return Reading(document, made, [])
+    given = {**fields.values, **location}
+    if page is Quiz:
+        given["questions"] = [*location["questions"], *unsound]
+    salvaged = page.salvage(given)
+    # Where a field was refused, the fields have not been compared yet.
+    slips = [Problem(name, fields.line((at,)), message) for at, message in salvaged.slips()]
+    problems += [slip for slip in slips if slip not in problems]
+    return Reading(document, made, problems, salvaged)
+
+
+def _slugs(content_dir: Path, folder: str) -> list[str]:
+    return [path.stem for path in markdown_files(content_dir / folder)]
 
 
 def read_facts(executed_dir: Path) -> dict[str, Fact]:

@@ -6,7 +6,7 @@ decides what it means, so `no` is a word, `12:30` is not a number, and an arXiv 
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -44,10 +44,18 @@ class Malformed(Exception):
 
 
 class Fields(NamedTuple):
-    """The values of a YAML mapping and the line on which each stands, by its location."""
+    """The values of a YAML mapping and the line on which each stands, by its location.
+
+    A field whose value cannot be read has a line, no value, and its complaint in `problems`.
+    """
 
     values: dict[str, Any]
     lines: dict[Location, int]
+    problems: tuple[Malformed, ...] = ()
+
+    @property
+    def unread(self) -> set[str]:
+        return {str(at[0]) for at in self.lines if len(at) == 1} - self.values.keys()
 
     def line(self, location: Location) -> int:
         """The line of the value, or of the nearest thing around it."""
@@ -59,14 +67,33 @@ class Fields(NamedTuple):
 
 def read_yaml(text: str, first_line: int = 1) -> Fields:
     """Read one YAML mapping. Raises Malformed with the line, counted from `first_line`."""
+    fields = read_fields(text, first_line)
+    if fields.problems:
+        raise fields.problems[0]
+    return fields
+
+
+def read_fields(text: str, first_line: int = 1) -> Fields:
+    """As `read_yaml`, but a field that cannot be read does not hide the others."""
     node = compose(text, first_line)
     if node is None:
         return Fields({}, {(): first_line})
-    lines: dict[Location, int] = {}
-    values = _construct(node, (), lines, first_line, set())
-    if not isinstance(values, dict):
+    if not isinstance(node, yaml.MappingNode):
         raise Malformed(first_line, "a list or a word; write `field: value` lines")
-    return Fields(values, lines)
+    lines: dict[Location, int] = {(): first_line + node.start_mark.line}
+    problems: list[Malformed] = []
+    values: dict[str, Any] = {}
+    names: set[str] = set()
+    seen = {id(node)}
+    for key_node, child in node.value:
+        try:
+            key = _field_name(key_node, names, first_line)
+            names.add(key)
+            lines[key,] = first_line + key_node.start_mark.line
+            values[key] = _construct(child, (key,), lines, first_line, seen)
+        except Malformed as error:
+            problems.append(error)
+    return Fields(values, lines, tuple(problems))
 
 
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -146,15 +173,19 @@ def _construct(
     assert isinstance(node, yaml.MappingNode)
     values: dict[str, Any] = {}
     for key_node, child in node.value:
-        key_line = first + key_node.start_mark.line
-        if not isinstance(key_node, yaml.ScalarNode):
-            raise Malformed(key_line, "a field name that is not a word")
-        key = str(key_node.value)
-        if key in values:
-            raise Malformed(key_line, f"field {key!r} stands twice; keep one")
-        lines[*where, key] = key_line
+        key = _field_name(key_node, values, first)
+        lines[*where, key] = first + key_node.start_mark.line
         values[key] = _construct(child, (*where, key), lines, first, seen)
     return values
+
+
+def _field_name(node: yaml.Node, known: Container[str], first: int) -> str:
+    line = first + node.start_mark.line
+    if not isinstance(node, yaml.ScalarNode):
+        raise Malformed(line, "a field name that is not a word")
+    if node.value in known:
+        raise Malformed(line, f"field {node.value!r} stands twice; keep one")
+    return str(node.value)
 
 
 @dataclass(frozen=True)
@@ -209,7 +240,7 @@ def read_document(path: Path, root: Path) -> Document:
     """Read a content file below `root`. Raises Malformed if it is no UTF-8 or has no header."""
     header, body, body_line = split_header(read_text(path))
     return Document(
-        path.relative_to(root).as_posix(), read_yaml(header, first_line=2), body, body_line
+        path.relative_to(root).as_posix(), read_fields(header, first_line=2), body, body_line
     )
 
 

@@ -10,15 +10,14 @@ import json
 import math
 import re
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 from pydantic import Field, ValidationError, model_validator
-from pydantic_core import PydanticCustomError
 
-from api.markup import Document, Fields, Malformed, Problem, read_yaml
-from api.records import Date, Line, Moment, Page, Record, Slug, explain, nearest
+from api.markup import Document, Fields, Malformed, Problem, read_fields
+from api.records import Date, Line, Moment, Page, Record, Slips, Slug, explain, nearest
 
 QuestionType = Literal["single", "multiple", "number", "text", "order", "match"]
 Text = Annotated[str, Field(min_length=1, max_length=10_000)]
@@ -123,12 +122,6 @@ class Question(QuestionFields):
         return sorted(texts, key=lambda text: _digest([self.id, text]))
 
 
-def _misplaced(field: str, message: str) -> PydanticCustomError:
-    """A complaint about the whole header that has to be mended at one of its fields."""
-    # A template in which braces have a meaning: the message may hold some.
-    return PydanticCustomError("misplaced", "{message}", {"field": field, "message": message})
-
-
 class QuizHeader(Record):
     title: Line
     kind: Literal["self-check", "meeting"]
@@ -138,20 +131,13 @@ class QuizHeader(Record):
     topics: list[Slug] = []
     minutes: int | None = Field(default=None, ge=1, le=240)
 
-    @model_validator(mode="after")
-    def _times_make_sense(self) -> Self:
+    def slips(self) -> Slips:
         if self.kind == "meeting" and self.meeting is None:
-            raise _misplaced("kind", "a meeting quiz names its meeting; add `meeting: YYYY-MM-DD`")
+            yield "kind", "a meeting quiz names its meeting; add `meeting: YYYY-MM-DD`"
         if self.kind == "self-check" and self.meeting is not None:
-            raise _misplaced("meeting", "a self-check belongs to no meeting; take `meeting` out")
-        for name in ("opens_at", "closes_at"):
-            moment = getattr(self, name)
-            if moment and moment.tzinfo is None:
-                advice = "write Z at its end for UTC, as 2026-03-12T18:00:00Z"
-                raise _misplaced(name, f"{name}: a time without its zone; {advice}")
+            yield "meeting", "a self-check belongs to no meeting; take `meeting` out"
         if self.opens_at and self.closes_at and self.opens_at >= self.closes_at:
-            raise _misplaced("closes_at", "closes before it opens; exchange opens_at and closes_at")
-        return self
+            yield "closes_at", "closes before it opens; exchange opens_at and closes_at"
 
 
 class Quiz(Page, QuizHeader):
@@ -167,6 +153,10 @@ def _digest(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+WITH_OPTIONS = ("single", "multiple", "order", "match")
+# Of a question, but not for its YAML: the text has them, or they are ours.
+_NOT_FIELDS = ("id", "stem", "options", "line", "lines")
+
 # Blocks only: the text within them is needed as it was written, and rendered elsewhere.
 _MARKDOWN = MarkdownIt("js-default").disable(["inline", "linkify", "replacements", "smartquotes"])
 _HEADING = re.compile(r"^(?P<stem>.*?)\s*\{\s*#(?P<id>[^}\s]+)\s*\}\s*$", re.DOTALL)
@@ -176,89 +166,107 @@ _OPTION = re.compile(
 _MATCH = re.compile(r"\s+=>\s+")
 
 
-def read_questions(document: Document) -> tuple[str, list[Question], list[Problem]]:
-    """The text before the first question, the sound questions, what is wrong with the others."""
+class Questions(NamedTuple):
+    """What a quiz asks: the text before it, the sound questions, the others as far as they go."""
+
+    intro: str
+    sound: list[Question]
+    unsound: list[Question]
+    problems: list[Problem]
+
+
+def read_questions(document: Document) -> Questions:
     body = re.sub(r"\r\n?", "\n", document.body)  # else a version would change with its checkout
     lines = body.split("\n")
     tokens = [t for t in _MARKDOWN.parse(body) if t.level == 0 and t.map]
     starts = [t.map[0] for t in tokens if t.type == "heading_open" and t.tag == "h2" and t.map]
     intro = "\n".join(lines[: starts[0] if starts else len(lines)]).strip()
-    questions: list[Question] = []
-    problems: list[Problem] = []
+    found = Questions(intro, [], [], [])
     for start, end in zip(starts, [*starts, len(lines)][1:], strict=True):
         first_line = document.body_line + start
-        try:
-            questions.append(_read_question("\n".join(lines[start:end]), first_line))
-        except Malformed as error:
-            problems.append(Problem(document.path, error.line, error.message))
-        except _Refused as error:
-            problems += [Problem(document.path, line, text) for line, text in error.complaints]
+        question, slips = _read_question("\n".join(lines[start:end]), first_line)
+        if question:
+            (found.unsound if slips else found.sound).append(question)
+        found.problems.extend(Problem(document.path, *slip) for slip in slips)
     if not starts:
         message = "no question; each begins with `## What ...? {#its-id}`"
-        problems.append(Problem(document.path, document.body_line, message))
-    return intro, questions, problems
+        found.problems.append(Problem(document.path, document.body_line, message))
+    return found
 
 
-class _Refused(Exception):
-    """A question that can be read and has mistakes: the line and the message of each."""
-
-    def __init__(self, complaints: list[tuple[int, str]]) -> None:
-        super().__init__(complaints)
-        self.complaints = complaints
+Slip = tuple[int, str]  # a line and a message
 
 
-def _read_question(text: str, first_line: int) -> Question:
-    """Read the text from one heading to the next. Raises Malformed or _Refused."""
+def _read_question(text: str, first_line: int) -> tuple[Question | None, list[Slip]]:
+    """Read the text from one heading to the next, and all that is wrong with it.
+
+    The question is as much as can be read; None if it has no fields.
+    """
     tokens = _MARKDOWN.parse(text)
     lines = text.split("\n")
+    slips: list[Slip] = []
     heading = _HEADING.match(tokens[1].content)
     if not heading:
-        raise Malformed(first_line, "a question without an id; end the heading with {#its-id}")
+        slips.append((first_line, "a question without an id; end the heading with {#its-id}"))
 
     fences = [t for t in tokens if t.type == "fence" and t.level == 0 and t.info.strip() == "yaml"]
     if not fences:
-        raise Malformed(first_line, "a question without its fields; end it with a ```yaml block")
+        slips.append((first_line, "a question without its fields; end it with a ```yaml block"))
+        return None, slips
     fence = fences[-1]
     assert fence.map
-    fields = read_yaml(fence.content, first_line + fence.map[0] + 1)
+    try:
+        fields = read_fields(fence.content, first_line + fence.map[0] + 1)
+    except Malformed as error:
+        return None, [*slips, (error.line, error.message)]
+    slips += [(error.line, error.message) for error in fields.problems]
 
     type_ = fields.values.get("type")
-    options: list[Option] = []
+    options: list[Option] | None = []
     stem_end = fence.map[0]
-    if type_ in ("single", "multiple", "order", "match"):
+    if type_ in WITH_OPTIONS:
         index = _last_list(tokens, fence.map[0])
         if index is None:
-            raise Malformed(first_line, f"a {type_} question without options; write a list of them")
-        list_map = tokens[index].map
-        assert list_map
-        stem_end = list_map[0]
-        options = list(_read_options(tokens, index, lines, type_, first_line))
+            message = f"a {type_} question without options; write a list of them"
+            slips.append((first_line, message))
+            options = None
+        else:
+            list_map = tokens[index].map
+            assert list_map
+            stem_end = list_map[0]
+            options, wrong = _read_options(tokens, index, lines, type_, first_line)
+            slips += wrong
 
     more = "\n".join(lines[2 if _underlined(tokens) else 1 : stem_end]).strip()
-    stem = f"{heading['stem']}\n\n{more}".strip()
-    _refuse_fields_of_the_text(fields)
+    stem = f"{heading['stem'] if heading else tokens[1].content}\n\n{more}".strip()
+    slips += _fields_of_the_text(fields)
     where = {str(at[0]): line for at, line in fields.lines.items() if len(at) == 1}
-    given = {"id": heading["id"], "stem": stem, "options": options, "line": first_line}
+    values = {name: value for name, value in fields.values.items() if name not in _NOT_FIELDS}
+    # Without an id the rest of the question is judged under another.
+    values |= {"id": heading["id"] if heading else "x", "stem": stem}
+    values |= {"options": options or [], "line": first_line, "lines": where}
     try:
-        question = Question.model_validate({**fields.values, **given, "lines": where})
+        question = Question.model_validate(values)
     except ValidationError as error:
-        complaints = explain(error, QuestionFields.model_fields)
-        own = {"id", "stem"}
-        raise _Refused(
-            [(first_line if at[0] in own else fields.line(at), text) for at, text in complaints]
-        ) from error
-    _judge(question, fields.line)
-    return question
+        told = explain(error, QuestionFields.model_fields, fields.unread)
+        question = Question.salvage(values)
+    else:
+        told = []
+    known = {*fields.unread, *(at[0] for at, _ in told)}
+    told += [((field,), text) for field, text in _judge(question, options) if field not in known]
+    own = {"id", "stem", "options"}
+    slips += [(first_line if at[0] in own else fields.line(at), text) for at, text in told]
+    return question if heading else question.model_copy(update={"id": ""}), slips
 
 
-def _refuse_fields_of_the_text(fields: Fields) -> None:
+def _fields_of_the_text(fields: Fields) -> Iterator[Slip]:
     """What the heading and the list say cannot stand in the YAML too."""
-    for name in fields.values.keys() & {"id", "stem", "options"}:
-        message = f"field {name!r} stands in the text; take it out here"
-        raise Malformed(fields.line((name,)), message)
-    for name in fields.values.keys() & {"line", "lines"}:  # ours; not for authors
-        hint = nearest(name, QuestionFields.model_fields)
-        raise Malformed(fields.line((name,)), f"unknown field {name!r}; {hint}")
+    for name in fields.values:
+        line = fields.line((name,))
+        if name in ("id", "stem", "options"):
+            yield line, f"field {name!r} stands in the text; take it out here"
+        elif name in _NOT_FIELDS:
+            yield line, f"unknown field {name!r}; {nearest(name, QuestionFields.model_fields)}"
 
 
 def _underlined(tokens: list[Token]) -> bool:
@@ -280,33 +288,38 @@ def _last_list(tokens: list[Token], before: int) -> int | None:
 
 def _read_options(
     tokens: list[Token], index: int, lines: list[str], type_: str, first_line: int
-) -> Iterator[Option]:
-    ids: set[str] = set()
+) -> tuple[list[Option] | None, list[Slip]]:
+    """The options of a list and what is wrong with them; no options if something is."""
+    options: list[Option] = []
+    slips: list[Slip] = []
     for item in _items(tokens, index):
         assert item[0].map
         line = first_line + item[0].map[0]
         option = _OPTION.match(_own_text(item))
         if not option:
             box = "[ ] " if type_ in ("single", "multiple") else ""
-            raise Malformed(line, f"an option without an id; write `- {box}(a) ...`")
-        if option["id"] in ids:
-            raise Malformed(line, f"option id {option['id']!r} stands twice; give it another")
-        ids.add(option["id"])
+            slips.append((line, f"an option without an id; write `- {box}(a) ...`"))
+            continue
+        if option["id"] in {other.id for other in options}:
+            slips.append((line, f"option id {option['id']!r} stands twice; give it another"))
         if type_ in ("single", "multiple") and option["box"] is None:
-            raise Malformed(line, f"an option without a box; write `- [ ] ({option['id']}) ...`")
+            slips.append((line, f"an option without a box; write `- [ ] ({option['id']}) ...`"))
         text, match = option["text"].strip(), None
         if type_ == "match":
-            parts = _MATCH.split(text, maxsplit=1)
-            if len(parts) != 2:
-                raise Malformed(line, "a line to match without its partner; write `left => right`")
-            text, match = parts
-        yield Option(
-            id=option["id"],
-            text=text,
-            right=(option["box"] or "").lower() == "x",
-            match=match,
-            feedback=_quoted(item, lines),
+            text, *partner = _MATCH.split(text, maxsplit=1)
+            match = partner[0] if partner else None
+            if match is None:
+                slips.append((line, "a line to match without its partner; write `left => right`"))
+        options.append(
+            Option(
+                id=option["id"],
+                text=text,
+                right=(option["box"] or "").lower() == "x",
+                match=match,
+                feedback=_quoted(item, lines),
+            )
         )
+    return None if slips else options, slips
 
 
 def _items(tokens: list[Token], index: int) -> Iterator[list[Token]]:
@@ -335,29 +348,34 @@ def _quoted(item: list[Token], lines: list[str]) -> str | None:
     return None
 
 
-def _judge(question: Question, line: Any) -> None:
-    """Refuse what cannot be answered or has no single meaning. Raises Malformed."""
-    rights = sum(option.right for option in question.options)
+def _judge(question: Question, options: list[Option] | None) -> Iterator[tuple[str, str]]:
+    """What cannot be answered or has no single meaning: the field and the message.
+
+    `options` are None where they have been complained of; the question may be a salvaged one.
+    """
     type_, key = question.type, question.key
-    if type_ == "single" and rights != 1:
-        raise Malformed(question.line, f"{rights} right options in a single choice; mark one [x]")
-    if type_ == "multiple" and rights == 0:
-        raise Malformed(question.line, "no right option; mark at least one [x]")
-    if type_ in ("single", "multiple", "order", "match") and len(question.options) < 2:
-        raise Malformed(question.line, "one option is no choice; offer two or more")
-    if type_ in ("single", "multiple", "order", "match") and key is not None:
-        raise Malformed(line(("key",)), f"the options say what is right; a {type_} has no key")
-    texts = [option.text for option in question.options]
-    if len(set(texts)) != len(texts):
-        raise Malformed(question.line, "two options with the same text; make them differ")
-    if type_ == "number":
-        if question.number is None and not isinstance(key, FactKey):
-            raise Malformed(line(("key",)), "a number question needs a number or a fact as its key")
-        if question.tolerance is None:
-            raise Malformed(
-                line(()), "no tolerance; write `tolerance: {absolute: 0}` if the number is exact"
-            )
+    if type_ in WITH_OPTIONS and options is not None:
+        yield from _judge_options(type_, options)
+    if type_ in WITH_OPTIONS and key is not None:
+        yield "key", f"the options say what is right; a {type_} has no key"
+    if type_ == "number" and question.number is None and not isinstance(key, FactKey):
+        yield "key", "a number question needs a number or a fact as its key"
+    if type_ == "number" and question.tolerance is None:
+        yield "tolerance", "no tolerance; write `tolerance: {absolute: 0}` if the number is exact"
     if type_ == "text" and not (isinstance(key, str) and key.strip()):
-        raise Malformed(line(("key",)), "a text question needs its answer as `key`")
-    if type_ != "text" and question.accept:
-        raise Malformed(line(("accept",)), f"a {type_} question accepts no variants; remove it")
+        yield "key", "a text question needs its answer as `key`"
+    if type_ not in ("text", None) and question.accept:
+        yield "accept", f"a {type_} question accepts no variants; remove it"
+
+
+def _judge_options(type_: str, options: list[Option]) -> Iterator[tuple[str, str]]:
+    rights = sum(option.right for option in options)
+    if type_ == "single" and rights != 1:
+        yield "options", f"{rights} right options in a single choice; mark one [x]"
+    if type_ == "multiple" and rights == 0:
+        yield "options", "no right option; mark at least one [x]"
+    if len(options) < 2:
+        yield "options", "one option is no choice; offer two or more"
+    texts = [option.text for option in options]
+    if len(set(texts)) != len(texts):
+        yield "options", "two options with the same text; make them differ"

@@ -2,10 +2,10 @@
 
 import datetime as dt
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping
 from difflib import get_close_matches
 from heapq import nlargest
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self, TypeVar, cast
 from urllib.parse import urlsplit
 
 from pydantic import (
@@ -15,13 +15,60 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    TypeAdapter,
     ValidationError,
+    model_validator,
 )
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticCustomError
+
+Slips = Iterator[tuple[str, str]]  # a field, and what is wrong with it beside the others
+
+
+def _sound(info: FieldInfo, value: Any) -> Any:
+    kind: TypeAdapter[Any] = TypeAdapter(info.rebuild_annotation())
+    try:
+        return kind.validate_python(value)
+    except ValidationError:
+        if not isinstance(value, list):
+            return None
+    found = []
+    for item in value:
+        try:
+            found += kind.validate_python([item])
+        except ValidationError:
+            found.append("")
+    return found
 
 
 class Record(BaseModel):
     # A misspelt field is a mistake to report, not a value to drop.
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def salvage(cls, values: Mapping[str, Any]) -> Self:
+        """What is sound of a record that is not: None, or "" in a list, stands for the rest.
+
+        For rules that look further than one field, so that no mistake hides another. No page
+        may be made from it.
+        """
+        given = {
+            name: _sound(info, values.get(name, info.get_default(call_default_factory=True)))
+            for name, info in cls.model_fields.items()
+        }
+        # The type checker knows this constructor as one of the base class.
+        return cast(Self, cls.model_construct(**given))
+
+    def slips(self) -> Slips:
+        """Where fields, each sound by itself, do not go together. A missing one is None."""
+        yield from ()
+
+    @model_validator(mode="after")
+    def _fields_go_together(self) -> Self:
+        if slips := list(self.slips()):
+            # A validator raises one error; all of them are in its context.
+            raise PydanticCustomError("slips", "the fields contradict", {"slips": slips})
+        return self
 
 
 def _web_address(url: str) -> str:
@@ -51,12 +98,19 @@ def _moment(value: Any) -> Any:
     return value
 
 
+def _with_zone(moment: dt.datetime) -> dt.datetime:
+    if moment.tzinfo is None:
+        advice = "write Z at its end for UTC, as 2026-03-12T18:00:00Z"
+        raise ValueError(f"a time without its zone; {advice}")
+    return moment
+
+
 SLUG = r"[a-z0-9](-?[a-z0-9])*"
 # \z and not $, which would let a trailing newline through.
 Slug = Annotated[str, StringConstraints(pattern=rf"\A{SLUG}\z", max_length=80)]
 Line = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=500)]
 Date = Annotated[dt.date, BeforeValidator(_day)]
-Moment = Annotated[dt.datetime, BeforeValidator(_moment)]
+Moment = Annotated[dt.datetime, BeforeValidator(_moment), AfterValidator(_with_zone)]
 Url = Annotated[str, AfterValidator(_web_address)]
 Doi = Annotated[str, StringConstraints(pattern=r"\A10\.\d{4,9}/\S+\z")]
 Arxiv = Annotated[
@@ -108,6 +162,9 @@ class Page(Record):
     body_line: int
 
 
+PageT = TypeVar("PageT", bound=Page)
+
+
 class Topic(Page, TopicHeader):
     pass
 
@@ -145,14 +202,38 @@ class Fact(BaseModel):
         return float(self.value)
 
 
+# Fields that name other content: what they name, and the folder where it stands.
+REFERENCES = {
+    "topics": ("topic", "topics"),
+    "cites": ("library entry", "library"),
+    "related": ("library entry", "library"),
+    "readings": ("library entry", "library"),
+}
+
+
 def closest(word: str, known: Iterable[str], cutoff: float = 0.6) -> list[str]:
-    """The known words that are most like a word, best first; at most three."""
+    """The known words that are most like a word, best first; at most three.
+
+    Capitals, spaces and underscores do not count: `Induction Heads` is `induction-heads`.
+    """
     choices = sorted(known)
     if len(choices) > 50:
         # difflib takes about 50 us a pair: 2,000 slugs would be 100 ms for each slip.
-        pairs = _pairs(word)
-        choices = sorted(nlargest(50, choices, key=lambda choice: len(pairs & _pairs(choice))))
-    return get_close_matches(word, choices, n=3, cutoff=cutoff)
+        pairs = _pairs(_folded(word))
+        choices = sorted(
+            nlargest(50, choices, key=lambda choice: len(pairs & _pairs(_folded(choice))))
+        )
+    spelt: dict[str, list[str]] = {}
+    for choice in choices:
+        spelt.setdefault(_folded(choice), []).append(choice)
+    found = get_close_matches(_folded(word), spelt, n=3, cutoff=cutoff)
+    # Of words that differ in capitals alone, the one that is written as the word is.
+    alike = [get_close_matches(word, spelt[name], n=3, cutoff=0) for name in found]
+    return [choice for choices in alike for choice in choices][:3]
+
+
+def _folded(word: str) -> str:
+    return re.sub(r"[ _]", "-", word.lower())
 
 
 def _pairs(word: str) -> set[str]:
@@ -178,11 +259,18 @@ def short(value: Any) -> str:
 
 
 def explain(
-    error: ValidationError, fields: Iterable[str]
+    error: ValidationError,
+    fields: Iterable[str],
+    unread: Container[str] = (),
+    names_in: Callable[[str], Iterable[str]] | None = None,
 ) -> list[tuple[tuple[str | int, ...], str]]:
-    """What is wrong with a header, in its author's words: location in the header and message."""
+    """What is wrong with a header, in its author's words: location in the header and message.
+
+    `unread` are fields that have been complained of already. `names_in` gives the slugs of a
+    content folder, for a name that cannot be one.
+    """
     details = error.errors(include_url=False)
-    missing = [d["loc"] for d in details if d["type"] == "missing"]
+    missing = [d["loc"] for d in details if d["type"] == "missing" and d["loc"][0] not in unread]
     found = []
     for detail in details:
         where, given = detail["loc"], detail["input"]
@@ -203,12 +291,15 @@ def explain(
             case "value_error":
                 message = detail["msg"].removeprefix("Value error, ")
                 message = f"{name}: {message}" if name else message
-            case "misplaced":
-                where = (*where, context["field"])
-                message = detail["msg"]
+            case "slips":
+                found += [((*where, field), message) for field, message in context["slips"]]
+                continue
             case "literal_error":
                 expected = str(context["expected"]).replace("'", "").replace(" or ", ", ")
                 message = f"{name}: {short(given)} is not known; choose from {expected}"
+            case "string_pattern_mismatch" if names_in and where[0] in REFERENCES:
+                what, folder = REFERENCES[str(where[0])]
+                message = f"no {what} is named {short(given)}; {nearest(given, names_in(folder))}"
             case "string_pattern_mismatch":
                 message = f"{name}: {short(given)} has not the right form; {_form(where)}"
             case kind:

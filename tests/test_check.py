@@ -100,7 +100,7 @@ def test_a_hostile_file_is_refused_with_a_sentence(project, data, complaint):
     assert found
     assert all(re.fullmatch(r"docs/library/hostile\.md:\d+: [^\n]{1,400}", line) for line in found)
     if complaint:
-        assert found == [f"docs/library/hostile.md:{complaint}"]
+        assert f"docs/library/hostile.md:{complaint}" in found
 
 
 def test_a_symbolic_link_is_refused_and_not_followed(project, tmp_path_factory):

@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 SPECIMEN = HERE / "specimens" / "import" / "notes.md"
 CONTENT = read_content(HERE / "content" / "docs")
 # What may stand between the parts: marks of Markdown and of lists, no words.
-MARKUP = re.compile(r"(?:\d{1,9}[.)]|[\s\[\]()<>#=+*|/·•.,;:\-–—])*")
+MARKUP = re.compile(r"(?:\d{1,9}[.)]|(?:_[ \t]*){3,}|[\s\[\]()<>#=+*|/·•.,;:\-–—])*")
 
 
 def split(source: str, content: Content = CONTENT) -> Import:

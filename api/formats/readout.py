@@ -69,10 +69,10 @@ def read(path: str, data: bytes, facts: Mapping[str, Fact] | None = None) -> Imp
         problems = [Problem(path, header.line(at), message) for at, message in found]
         raise Unreadable(*problems) from error
     document = Document(path, header, body, body_line)
-    intro, questions, problems = read_questions(document)
-    if problems:
-        raise Unreadable(*problems)
-    bank, losses = from_questions(fields, intro, questions, path, facts or {})
+    read = read_questions(document)
+    if read.problems:
+        raise Unreadable(*read.problems)
+    bank, losses = from_questions(fields, read.intro, read.sound, path, facts or {})
     return Imported(bank, losses, NAME)
 
 
