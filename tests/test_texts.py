@@ -95,10 +95,10 @@ def test_a_snapshot_keeps_each_paragraph_once_and_holds_every_third_document_out
 def test_what_shares_a_run_of_words_with_the_text_to_fit_on_is_not_held_out():
     run = " ".join(f"word{n}" for n in range(WINDOW))
     topics = {
-        "a": f"First of all, {run} and so on. " + "It is the largest topic. " * 5 + "So it is.",
-        "b": "This one has nothing in common with the others, and is the second in size.",
-        "c": f"Then again, {run}.\n\nBut this paragraph is new and has more than eight words.",
+        "a": f"First of all, {run} and so on. " + "It is the largest topic. " * 9 + "So it is.",
+        "b": "This one has nothing in common with them. " + "It comes second. " * 12 + "Yes.",
+        "c": f"Then again, {run} in it.\n\nBut this is new and has more than eight words.",
     }
 
     assert "Then again" not in snapshot(topics)
-    assert "But this paragraph" in snapshot(topics)
+    assert "But this is new" in snapshot(topics)
