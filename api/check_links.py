@@ -5,6 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import unquote
 
 from api.content import Content
@@ -57,7 +58,7 @@ class Site:
         folder = posixpath.dirname(path)
         for link in page.links:
             # From one folder the same target leads to the same place; few targets are new.
-            key = (folder, link.target)
+            key = (folder, *link._replace(at=0, alt=None if link.alt is None else ""))
             if key in self._judged and link.target[:1] not in ("#", ""):
                 message = self._judged[key]
             else:
@@ -66,7 +67,7 @@ class Site:
                 yield page.line(link.at), message
 
     @cached_property
-    def _judged(self) -> dict[tuple[str, str], str | None]:
+    def _judged(self) -> dict[tuple[Any, ...], str | None]:
         return {}
 
     def check_passages(self, quiz: Quiz) -> Found:
@@ -85,18 +86,31 @@ class Site:
         target = link.target
         if target == BY_REFERENCE:
             return None  # judged where it is defined
+        if target.startswith("["):
+            what = "a note" if target.startswith("[^") else "page.md"
+            return f"{target} is defined nowhere; write `{target}: {what}` on a line of its own"
         if not target:
             return "a link to nowhere; write [text](page.md)"
         if target.startswith("//"):
             return f"{short(target)} has no scheme; write https:{target}"
         if scheme := _SCHEME.match(target):
             if scheme[0].lower() in ("https:", "http:", "mailto:"):
-                return None
+                return _from_elsewhere(link)
             return f"{short(target)}: a link of this kind is not allowed; write https://..."
         if target.startswith("/"):
             return (
                 f"{short(target)} holds on one host only; write a relative link, as ../library/x.md"
             )
+        return self.wrong_page(path, target) or self.in_html(link)
+
+    def in_html(self, link: Link) -> str | None:
+        """Why a link that would be right in Markdown is none in HTML: nobody rewrites it."""
+        if not link.tag or link.target.startswith("#"):
+            return None
+        right = "[text]" if link.tag == "a" else "![what it shows]"
+        return f"<{link.tag}> is left as it is, and leads nowhere; write {right}({link.target})"
+
+    def wrong_page(self, path: str, target: str) -> str | None:
         name, _, anchor = target.partition("#")
         to = self.resolve(path, unquote(name.partition("?")[0]))
         if not name:
@@ -184,6 +198,14 @@ class Site:
                 found |= {"readings"} if meeting.readings else set()
                 return found | ({"quiz"} if content.quizzes_for(slug) else set())
         return set()
+
+
+def _from_elsewhere(link: Link) -> str | None:
+    """A link may lead to another site; a picture may not be fetched from there."""
+    if link.alt is None and link.tag in ("", "a", "area"):
+        return None
+    reason = "a reader would ask another site for it"
+    return f"{short(link.target)}: {reason}; put the file into assets/, or link to it"
 
 
 def demo_slugs(content: Content) -> set[str]:

@@ -25,6 +25,7 @@ def check_pages(content: Content, pages: dict[str, Page], files: Iterable[str]) 
         rules: list[Found] = [
             _headings(path, page, content),
             _images(page),
+            _active(page),
             _addresses(path, page, content),
             _facts(page, content),
             site.check_links(path, page),
@@ -121,6 +122,11 @@ def _images(page: Page) -> Found:
             yield at, "an image without alternative text; write ![what it shows](...)"
 
 
+def _active(page: Page) -> Found:
+    for name, at in page.active:
+        yield page.line(at), f"{name} does more than show; take it out, and write Markdown"
+
+
 # E-mail addresses --------------------------------------------------------------------------------
 
 _ADDRESS = re.compile(r"@(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.(?P<top>[A-Za-z]{2,24}))\b")
@@ -191,6 +197,8 @@ def _wrong_fact(use: FactUse, content: Content) -> str | None:
             advice = "run the notebooks with `make demos`"
             return f"no notebook records a fact {short(use.name)}; {advice}"
         return f"no notebook records a fact {short(use.name)}; {nearest(use.name, content.facts)}"
+    if fact.sealed:
+        return f"fact {short(use.name)} is the key of a question; leave it out"
     if use.form is None:
         return None
     form = f"{use.name}:{use.form}"

@@ -176,6 +176,8 @@ def _body_edits(body: str, at: int, path: str, site: Site) -> Iterator[Edit]:
     page = scan(body)
     for link in page.links:
         name = link.target.partition("#")[0]
+        if link.tag:
+            continue  # HTML is left as it is: no address of a page would be right
         if not re.fullmatch(r"[\w./-]+[\w-]", name, re.ASCII) or "//" in name:
             continue
         to = site.resolve(path, name)

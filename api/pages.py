@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from api.content import Content
 from api.questions import Quiz
 from api.records import Entry, Fact, Meeting, Topic
+from api.scan import blank
 
 if TYPE_CHECKING:
     from api.backlinks import Mention
@@ -62,6 +63,9 @@ def insert_facts(markdown: str, facts: dict[str, Fact], path: str, linker: Linke
     FORM is `percent` or a format of Python's (`.1f`). Raises Broken for a fact that does not exist.
     """
 
+    if "{fact" not in markdown:
+        return markdown
+
     def insert(match: re.Match[str]) -> str:
         fact = facts.get(match["name"])
         if fact is None:
@@ -72,8 +76,12 @@ def insert_facts(markdown: str, facts: dict[str, Fact], path: str, linker: Linke
         return f'<a class="fact" href="{escape(linker(notebook_path(fact.notebook)))}">{text}</a>'
 
     # What stands in code is shown as it is: the documentation of this very notation, for one.
-    parts = re.split(r"(```.*?```|`[^`\n]+`)", markdown, flags=re.DOTALL)
-    return "".join(part if i % 2 else _FACT.sub(insert, part) for i, part in enumerate(parts))
+    prose, _ = blank(markdown)
+    parts, done = [], 0
+    for match in _FACT.finditer(prose):
+        parts += [markdown[done : match.start()], insert(match)]
+        done = match.end()
+    return "".join([*parts, markdown[done:]])
 
 
 def format_fact(fact: Fact, form: str | None) -> str:

@@ -28,9 +28,10 @@ class Heading(NamedTuple):
 
 
 class Link(NamedTuple):
-    target: str
+    target: str  # "[label]" for one by reference that is defined nowhere
     at: int  # where the target stands
     alt: str | None  # of an image; None for a link
+    tag: str = ""  # of HTML, whose targets the site leaves as they are
 
 
 class FactUse(NamedTuple):
@@ -51,6 +52,7 @@ class Page:
     links: list[Link] = field(default_factory=list)
     ids: list[tuple[str, int]] = field(default_factory=list)  # explicit ones
     facts: list[FactUse] = field(default_factory=list)
+    active: list[tuple[str, int]] = field(default_factory=list)  # HTML that does more than show
     header: dict[str, Any] | None = None
 
     @cached_property
@@ -88,12 +90,26 @@ _HTML_ID = re.compile(r"<[a-zA-Z][^<>]*?\s(?:id|name)\s*=\s*[\"']?(?P<id>[^\s\"'
 _INLINE_LINK = re.compile(r"\]\((?P<inside>[^()]*(?:\([^()]*\)[^()]*)*)\)")
 _IMAGE = re.compile(r"(?<!\\)!\[(?P<alt>[^\[\]]*)\Z")
 _TITLE = re.compile(r"^(?P<target>\S+)\s+(?:\"[^\"]*\"|'[^']*')$", re.DOTALL)
-_IMAGE_REFERENCE = re.compile(r"(?<!\\)!\[(?P<alt>[^\[\]]*)\]\[")
-_DEFINITION = re.compile(r"^ {0,3}\[(?!\^)[^\[\]\n]+\]:[ \t]*<?(?P<target>[^\s<>]+)", re.MULTILINE)
+_REFERENCE = re.compile(r"(?<![\w\]\\])\[(?P<text>[^\[\]]+)\]\[(?P<label>[^\[\]]*)\](?![\[(:])")
+_FOOTNOTE = re.compile(r"(?<!\\)\[(?P<label>\^[^\s\[\]]+)\](?!:)")
+_DEFINITION = re.compile(
+    r"^ {0,3}\[(?P<label>[^\[\]\n]+)\]:[ \t]*(?:\n[ \t]*)?<?(?P<target>[^\s<>]+)", re.MULTILINE
+)
+_UNNAMED_IMAGE = re.compile(r"(?<!\\)!\[\s*\]\[")
 _AUTOLINK = re.compile(r"<(?P<target>https?://[^\s<>]+)>")
-_HTML_LINK = re.compile(r"<(?P<tag>a|img)\b(?P<attributes>[^<>]*)>", re.IGNORECASE)
-_HTML_TARGET = re.compile(r"\b(?:href|src)\s*=\s*(?P<quote>[\"'])(?P<target>.*?)(?P=quote)", re.I)
-_HTML_ALT = re.compile(r"\balt\s*=", re.IGNORECASE)
+_HTML_TAG = re.compile(r"<(?P<tag>[a-zA-Z][\w-]*)(?P<attributes>\s[^<>]*)>")
+_HTML_TARGET = re.compile(
+    r"(?<![\w-])(?:href|src|poster)\s*=\s*"
+    r"(?:\"(?P<double>[^\"]*)\"|'(?P<single>[^']*)'|(?P<bare>[^\s\"'<>`]+))",
+    re.IGNORECASE,
+)
+_HTML_ALT = re.compile(r"(?<![\w-])alt(?![\w-])", re.IGNORECASE)
+# A page is read by everybody who is signed in: what it holds may be shown, and may not act.
+_ACTIVE = re.compile(
+    r"<(?P<tag>script|iframe|object|embed|style|link|meta|base|form|frame|applet)\b"
+    r"|<[a-zA-Z][^<>]*?\s(?P<handler>on[a-z]+)\s*=",
+    re.IGNORECASE,
+)
 _FACT = re.compile(r"\{\s*fact\s*:(?P<inside>[^{}\n]*)\}")
 _TAG = re.compile(r"</?[a-zA-Z][^<>]*>|<!--.*?-->")
 _LINK_TEXT = re.compile(r"!?\[(?P<text>[^\[\]]*)\](?:\([^()]*(?:\([^()]*\)[^()]*)*\)|\[[^\]]*\])")
@@ -116,6 +132,10 @@ def scan(text: str, first_line: int = 1) -> Page:
                 page.ids.append((named["id"], found.start()))
     if "<" in prose:
         page.ids += [(found["id"], found.start()) for found in _HTML_ID.finditer(prose)]
+        page.active += [
+            (f"<{found['tag']}>" if found["tag"] else found["handler"], found.start())
+            for found in _ACTIVE.finditer(prose)
+        ]
     return page
 
 
@@ -138,6 +158,8 @@ def blank(text: str) -> tuple[str, int | None]:
         text, open_fence = _without_fences(text)
     if "<!--" in text:
         text = _without_comments(text)
+    if "\n    " in text or "\n\t" in text or text.startswith(("    ", "\t")):
+        text = _without_indented_code(text)
     if "`" in text or "\\" in text:
         text = _without_inline_code(text)
     return text, open_fence
@@ -165,6 +187,49 @@ def _without_comments(text: str) -> str:
         parts += [text[done:start], _spaces(text[start : end + 3])]
         done = end + 3
     return "".join([*parts, text[done:]])
+
+
+_MARGIN = re.compile(r"[ \t]*")
+# What makes the indented text below it its own content: an admonition, a tab, a list item, ...
+_OPENS = re.compile(r"(?:!!!|\?\?\?|===|[-*+][ \t]|\d+[.)][ \t]|\[\^[^\]\n]+\]:|:[ \t])")
+_HTML_BLOCK = re.compile(
+    r"<(?P<end>/?)(?:article|aside|blockquote|details|div|dl|fieldset|figure|footer|header|main|nav"
+    r"|ol|p|pre|section|table|tbody|td|th|thead|tr|ul|video)\b[^<>]*>",
+    re.IGNORECASE,
+)
+
+
+def _without_indented_code(text: str) -> str:
+    """Blank what is code by its indentation: four columns more than what it belongs to."""
+    lines = text.split("\n")
+    levels = [0]  # the columns at which the content of each open block begins
+    in_html = 0
+    begins, in_code = True, False  # a paragraph goes on in an indented line, and code does not
+    for number, line in enumerate(lines):
+        if not line.strip():
+            begins, in_code = True, False
+            continue
+        column, written = _column(line), line.lstrip(" \t")
+        if begins or _OPENS.match(written):
+            while levels[-1] > column:
+                levels.pop()
+        in_code = column >= levels[-1] + 4 and (in_code or (begins and not in_html))
+        if in_code:
+            lines[number] = " " * len(line)
+            continue
+        if _OPENS.match(written):
+            levels.append(column // 4 * 4 + 4)
+        begins = written.startswith("#") and column == levels[-1]  # a heading is one line
+        if "<" in written:
+            for tag in _HTML_BLOCK.finditer(written):
+                in_html = max(0, in_html - 1) if tag["end"] else in_html + 1
+    return "\n".join(lines)
+
+
+def _column(line: str) -> int:
+    margin = _MARGIN.match(line)
+    assert margin
+    return len(margin[0].expandtabs(4))
 
 
 def _without_inline_code(text: str) -> str:
@@ -288,18 +353,41 @@ def _find_links(page: Page) -> None:
         elif titled := _TITLE.match(target):
             target = titled["target"]
         links.append(Link(target, at, image["alt"] if image else None))
-    if "]:" in prose:
-        links += [Link(m["target"], m.start("target"), None) for m in _DEFINITION.finditer(prose)]
-    if "][" in prose:
-        # Where it leads stands in its definition; here only its text is judged.
-        links += [Link(BY_REFERENCE, m.start(), m["alt"]) for m in _IMAGE_REFERENCE.finditer(prose)]
+    _find_references(page)
     if "<" in prose:
         links += [Link(m["target"], m.start("target"), None) for m in _AUTOLINK.finditer(prose)]
-        for found in _HTML_LINK.finditer(prose):
-            attributes = found["attributes"]
+        for found in _HTML_TAG.finditer(prose):
+            tag, attributes = found["tag"].lower(), found["attributes"]
             alt = None
-            if found["tag"].lower() == "img":
+            if tag == "img":
                 alt = "given" if _HTML_ALT.search(attributes) else ""
-            if target := _HTML_TARGET.search(attributes):
-                at = found.start("attributes") + target.start("target")
-                links.append(Link(unescape(target["target"]), at, alt))
+            for given in _HTML_TARGET.finditer(attributes):
+                which = given.lastgroup or ""
+                at = found.start("attributes") + given.start(which)
+                links.append(Link(unescape(given[which]), at, alt, tag))
+
+
+def _find_references(page: Page) -> None:
+    """Definitions, and what refers to them. Where it leads stands in the definition."""
+    prose, links = page.prose, page.links
+    defined = set()
+    if "]:" in prose:
+        for found in _DEFINITION.finditer(prose):
+            defined.add(_label(found["label"])[:80])
+            if not found["label"].startswith("^"):
+                links.append(Link(found["target"], found.start("target"), None))
+    if "][" in prose:
+        for found in _REFERENCE.finditer(prose):
+            label = _label(found["label"] or found["text"])[:80]
+            is_image = prose[found.start() - 1 : found.start()] == "!"
+            target = BY_REFERENCE if label in defined else f"[{label}]"
+            links.append(Link(target, found.start(), found["text"] if is_image else None))
+        links += [Link(BY_REFERENCE, m.start(), "") for m in _UNNAMED_IMAGE.finditer(prose)]
+    if "[^" in prose:
+        for found in _FOOTNOTE.finditer(prose):
+            if (label := _label(found["label"])[:80]) not in defined:
+                links.append(Link(f"[{label}]", found.start(), None))
+
+
+def _label(written: str) -> str:
+    return " ".join(written.split()).lower()

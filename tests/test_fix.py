@@ -155,6 +155,8 @@ PROSE = st.sampled_from(
         ("[a](../topics/ioi.md)", None),
         ("`[a](../topics/ioi)`", None),
         ("\\( [a](../topics/ioi) \\)", None),
+        ("\n    [code](../topics/ioi)\n\n\t[code](../topics/ioi)\n", None),
+        ('<a href="../topics/ioi">HTML</a>', None),
         ("trailing spaces   ", None),
         ("2023/11/07 circuts http://arxiv.org/abs/1", None),
         ("\u2028 \x0b \x85", None),
