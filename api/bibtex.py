@@ -2,24 +2,30 @@
 
 import logging
 import re
-import unicodedata
+from collections.abc import Mapping
 from functools import cache
+from itertools import pairwise
 from typing import Any
+from unicodedata import normalize
 
 from api.markup import Malformed
-from api.names import Name, read_name
+from api.names import Name, is_organization, read_name
 
 _ARXIV_ID = r"(?P<id>\d{4}\.\d{4,5}|[a-z-]+/\d{7})"
 _ARXIV = re.compile(rf"arxiv(?:\.org/(?:abs|pdf)/|[:.]\s*|\s+){_ARXIV_ID}", re.I)
 _OPENREVIEW = re.compile(r"openreview\.net/(?:forum|pdf)\?id=(?P<id>[\w-]+)")
 _DOI = re.compile(r"10\.\d{4,9}/\S+")
 _ADDRESS = re.compile(r"https?://[^\s{}]+")
+_TILDE = re.compile(r"\\~\s*(?:\{\\?(\w)\}|\\?(\w))")
+_AND_OTHERS = re.compile(r"(?:^|,?\s+)(?:others|et\.?\s+al\.?)\s*$", re.I)
 _VIDEO = re.compile(r"https?://(?:www\.)?(?:youtube\.com|youtu\.be|vimeo\.com)/")
 
 SIGNS = {
-    **{"asciitilde": "~", "asciicircum": "^", "less": "<", "greater": ">", "bar": "|"},
-    **{"braceleft": "{", "braceright": "}"},
+    **{"textasciitilde": "~", "textasciicircum": "^", "textless": "<", "textgreater": ">"},
+    **{"textbar": "|", "textbraceleft": "{", "textbraceright": "}", "url": "%s"},
+    **{"TeX": "TeX", "LaTeX": "LaTeX", "copyright": "©", "S": "§", "P": "¶", "pounds": "£"},
 }
+MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
 def read_bibtex(text: str) -> list[dict[str, Any]]:
@@ -32,20 +38,42 @@ def read_bibtex(text: str) -> list[dict[str, Any]]:
 
     # Its complaints come back as failed blocks; without a handler they would be printed as well.
     logging.getLogger("bibtexparser").addHandler(logging.NullHandler())
-    library = parse_string(text)
+    # Its own reading of values knows no concatenation: they stay as they are written.
+    library = parse_string(text, parse_stack=[])
     if library.failed_blocks:
         block = library.failed_blocks[0]
         reason = " ".join(str(block.error).split())
         raise Malformed((block.start_line or 0) + 1, f"not readable as BibTeX: {reason}")
     if not library.entries:
         raise Malformed(1, "no entry of BibTeX; one begins with `@article{key,`")
+    strings = {month: month.capitalize() for month in MONTHS}
+    for string in library.strings:  # one may be made of those above it
+        strings[string.key.lower()] = _value(str(string.value), strings)
     return [
         _header(
             entry.entry_type.lower(),
-            {field.key.lower(): " ".join(str(field.value).split()) for field in entry.fields},
+            {field.key.lower(): _value(str(field.value), strings) for field in entry.fields},
         )
         for entry in library.entries
     ]
+
+
+def _value(written: str, strings: Mapping[str, str]) -> str:
+    """What a value stands for: `"One " # {two} # three` is three parts, the last a @string."""
+    parts = [""]
+    depth, quoted = 0, False
+    for before, sign in pairwise(f" {written}"):
+        depth += (sign == "{") - (sign == "}")
+        quoted ^= sign == '"' and depth == 0 and before != "\\"
+        if sign == "#" and not depth and not quoted:
+            parts.append("")
+        else:
+            parts[-1] += sign
+    whole = (
+        part[1:-1] if part[:1] in ("{", '"') else strings.get(part.lower(), part)
+        for part in (part.strip() for part in parts)
+    )
+    return " ".join("".join(whole).split())
 
 
 def _header(type_: str, fields: dict[str, str]) -> dict[str, Any]:
@@ -83,8 +111,9 @@ def _decoder() -> Any:
 
     known = get_default_latex_context_db()
     # By default these are dropped, or become accents that stand alone.
-    macros = [MacroTextSpec(f"text{name}", sign) for name, sign in SIGNS.items()]
+    macros = [MacroTextSpec(name, sign) for name, sign in SIGNS.items()]
     known.add_context_category("signs", prepend=True, macros=macros)
+    known.set_unknown_macro_spec(MacroTextSpec("", discard=False))  # \texttt{code} says "code"
     return LatexNodes2Text(latex_context=known, math_mode="verbatim")
 
 
@@ -102,12 +131,18 @@ def _names(field: str) -> list[Name]:
     )
 
     names = []
+    # A tilde is a space between names, but not on a letter; an author may have been left out.
+    field = _TILDE.sub(lambda found: normalize("NFC", f"{found[1] or found[2]}\u0303"), field)
+    field = re.sub(r"(?i)\band(\s+and)+\b", "and", field)
     for author in split_multiple_persons_names(field):
-        if author.strip() in ("", "others"):
+        author = _AND_OTHERS.sub("", author)
+        if not author.strip():
             continue
         parts = parse_single_name_into_parts(author, strict=False)
         words = (parts.last, parts.first, parts.von, parts.jr)
-        names.append(Name(*(decode(" ".join(part)) for part in words)))
+        name = Name(*(decode(" ".join(part)) for part in words))
+        whole = read_name(name.spoken)
+        names.append(name if whole.is_person or not is_organization(name.spoken) else whole)
     return names
 
 
@@ -196,5 +231,5 @@ def _slug(year: int | None, names: list[Name], title: str) -> str | None:
 
 def _ascii(text: str) -> str:
     """Small letters and digits, without accents; spaces for anything else."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    plain = normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
     return " ".join(re.findall(r"[a-z0-9]+", plain.replace("'", "")))

@@ -41,7 +41,7 @@ PREFIXES = {
 _ORGANIZATION = re.compile(
     r"\b(?:Association|Centre|Center|Collaboration|Committee|Company|Consortium|Contributors|Corp|"
     r"Developers|Foundation|GmbH|Group|Inc|Institute|Lab|Laboratory|Labs|LLC|Ltd|Project|Research|"
-    r"Society|Team|University)\b"
+    r"Society|Team|University)\b|\s(?i:and|&|et)\s"
 )
 # In these scripts the family name comes first; the order of the words does not say who wrote it.
 _FAMILY_FIRST = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
@@ -50,7 +50,7 @@ _FAMILY_FIRST = re.compile(r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]")
 def read_name(text: str) -> Name:
     """The parts of a name; a single word or an organization is one part."""
     words = text.replace(",", " , ").split()
-    if _ORGANIZATION.search(text) or len(words) < 2 or _FAMILY_FIRST.search(text):
+    if is_organization(text) or len(words) < 2 or _FAMILY_FIRST.search(text):
         return Name(" ".join(text.split()))
     parts = [part.split() for part in " ".join(words).split(",")]
     suffix = ""
@@ -67,6 +67,11 @@ def read_name(text: str) -> Name:
         particle=" ".join(parts[0][:particle]),
         suffix=suffix,
     )
+
+
+def is_organization(text: str) -> bool:
+    """Whether a name is that of many: it says so, or joins two names: "Ernst and Young"."""
+    return bool(_ORGANIZATION.search(text))
 
 
 def _spoken(words: list[str], suffix: str) -> Name:

@@ -239,6 +239,8 @@ def test_what_tex_would_read_as_a_command_is_escaped():
             "{Research and Sons, Inc.}",
             {"literal": "Research and Sons, Inc."},
         ),
+        ("Ernst and Young", "{Ernst and Young}", {"literal": "Ernst and Young"}),
+        ("Barnes & Noble", r"{Barnes \& Noble}", {"literal": "Barnes & Noble"}),
         ("王 小明", "{王 小明}", {"literal": "王 小明"}),
     ],
 )
@@ -496,6 +498,76 @@ def test_bibtex_that_others_wrote_becomes_a_header():
             "arxiv": "hep-th/9901001",
         },
     ]
+
+
+@pytest.mark.parametrize(
+    ("written", "venue"),
+    [
+        ("nips", "Neural Information Processing Systems"),
+        (
+            '"Proc. of " # nips # {, } # 2023',
+            "Proc. of Neural Information Processing Systems, 2023",
+        ),
+        ('nips # ", " # dec # "~4"', "Neural Information Processing Systems, Dec 4"),
+        ("{C# and " + '"F#"} # { in {#} practice}', 'C# and "F#" in # practice'),
+        ('"a {"}quoted{"} word"', 'a "quoted" word'),
+        ("long", "Neural Information Processing Systems, again"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_a_value_of_several_parts_is_put_together(written, venue):
+    [read] = read_bibtex(
+        '@string{NIPS = "Neural Information " # {Processing Systems}}\n'
+        '@string(long = nips # ", again")\n'
+        f"@inproceedings{{k, title = {{T}}, year = 2023, booktitle = {written}}}"
+    )
+
+    assert read["venue"] == venue
+
+
+@pytest.mark.parametrize(
+    ("written", "names"),
+    [
+        (r"Mart{\'\i}nez, Jos{\'e} and {\O}rsted, H. C.", ["José Martínez", "H. C. Ørsted"]),
+        (r"Erd\H{o}s, Paul and Do\u{g}an, \c{C}a\u{g}la", ["Paul Erdős", "Çağla Doğan"]),
+        (r"Brand\~{a}o, F. and Ib{\~n}ez, I. and Magalh\~aes, R.", None),
+        ("{Ernst and Young} and Ada Lee", ["Ernst and Young", "Ada Lee"]),
+        ("{Barnes} {and} {Noble}", ["Barnes and Noble"]),
+        (r"Barnes \& Noble", ["Barnes & Noble"]),
+        (
+            "von Neumann, John and Ludwig van Beethoven",
+            ["John von Neumann", "Ludwig van Beethoven"],
+        ),
+        ("King, Jr., Martin Luther", ["Martin Luther King Jr."]),
+        ("Guy L. {Steele Jr.}", ["Steele Jr., Guy L."]),
+        ("Lee, A. and and Doe, J.\n  AND others", ["A. Lee", "J. Doe"]),
+        ("Lee, A. and et al.", ["A. Lee"]),
+        ("A. Lee et al.", ["A. Lee"]),
+    ],
+)
+def test_the_authors_are_those_that_bibtex_would_print(written, names):
+    [read] = read_bibtex(f"@misc{{k, title = {{T}}, year = 2023, author = {{{written}}}}}")
+
+    assert read["authors"] == (names or ["F. Brandão", "I. Ibñez", "R. Magalhães"])
+
+
+@pytest.mark.parametrize(
+    ("tex", "text"),
+    [
+        (
+            r"{\"\i} {\aa} \ss{} \ae\oe{} \k{a} \r{u} \d{s} \.I \=a {\c{C}} \v{z} {\DJ}",
+            "ï å ß æœ ą ů ṣ İ ā Ç ž Đ",
+        ),
+        (r"\texttt{code\_x} in \TeX{} \copyright{} 5\% \& {W}ild", "code_x in TeX © 5% & Wild"),
+        (r"\emph{a} \textsc{b} \url{https://a.example/c_d}", "a b https://a.example/c_d"),
+        (r"``quoted'' -- and --- $x^2_i$", "“quoted” – and — $x^2_i$"),
+        ("100% of it", "100% of it"),
+    ],
+)
+def test_a_title_is_the_one_that_tex_would_set(tex, text):
+    [read] = read_bibtex(f"@misc{{k, title = {{{tex}}}, year = 2023}}")
+
+    assert read["title"] == text
 
 
 def test_what_is_read_fits_a_header():
