@@ -19,7 +19,17 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-from api import meetings, members, notes, quizzes, reference, rights
+from api import (
+    answers,
+    editions,
+    meetings,
+    members,
+    notes,
+    quizzes,
+    reference,
+    reports,
+    rights,
+)
 from api.content import read_content
 from api.database import Busy, Database
 from api.grading import NoKey
@@ -76,7 +86,10 @@ def create_app(
     content = read_content(settings.content_dir, settings.executed_dir)
     for problem in content.problems:
         log.warning("left out: %s", problem)
-    service = Service(settings, Database(settings.database_url), content, clock)
+    database = Database(settings.database_url)
+    asked = [question for quiz in content.quizzes.values() for question in quiz.questions]
+    present = database.write(lambda session: editions.note(session, asked, clock()))
+    service = Service(settings, database, content, clock, present)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -96,7 +109,8 @@ def create_app(
     app.state.service = service
     for router in (status, meetings.router, members.router, rights.router, quizzes.router):
         app.include_router(router, prefix=API)
-    app.include_router(notes.router, prefix=API)
+    for router in (answers.router, reports.router, notes.router):
+        app.include_router(router, prefix=API)
     _add_reference(app)
     _add_refusals(app)
     app.add_middleware(GZipMiddleware, minimum_size=1_000)

@@ -67,6 +67,13 @@ class Content:
     def quizzes_for(self, meeting: str) -> list[Quiz]:
         return [quiz for quiz in self.quizzes.values() if str(quiz.meeting) == meeting]
 
+    def find_question(self, question_id: str) -> tuple[Quiz, Question] | None:
+        """The question and the quiz that asks it; an id names one question in all quizzes."""
+        for quiz in self.quizzes.values():
+            if question := quiz.question(question_id):
+                return quiz, question
+        return None
+
     def next_meeting(self, today: dt.date) -> Meeting | None:
         """The meeting to prepare for: the nearest from today on, else the last there was."""
         ahead = [meeting for meeting in self.meetings.values() if meeting.date >= today]

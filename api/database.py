@@ -5,18 +5,21 @@ of a session. Writes that arrive together share one commit, so waiting for the d
 for all of them, and none is acknowledged before its data is durable.
 """
 
+import asyncio
 import datetime as dt
 import importlib
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
+from anyio import to_thread
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session, SQLModel
 
@@ -30,7 +33,11 @@ SQLModel.metadata.naming_convention = {
 }
 
 T = TypeVar("T")
+I = TypeVar("I")  # noqa: E741
 Job = Callable[[Session], Any]
+# Takes what arrived together and returns, for each, its result or the exception that refuses it.
+# A handler that raises is asked again for each item by itself; of a refused item it writes nothing.
+Handler = Callable[[Session, Sequence[I]], Sequence[T | Exception]]
 
 OLDEST_SQLITE = (3, 51, 3)  # before it, two connections could corrupt a file in WAL mode
 BUSY_TIMEOUT_MS = 5_000
@@ -47,6 +54,14 @@ class Unusable(Exception):
 
 class Busy(Exception):
     """Too much is waiting. Nothing was stored; the same request may be sent again."""
+
+
+class _Waiting(NamedTuple):
+    """A write in the queue, and where to say how it ended."""
+
+    handler: Handler[Any, Any]
+    item: Any
+    future: Future[Any] | asyncio.Future[Any]
 
 
 class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
@@ -73,11 +88,14 @@ class Database:
         if self.is_sqlite:
             self._writer = _sqlite_engine(url, writes=True)
             self._reader = _sqlite_engine(url, writes=False)
-            self._queue: queue.Queue[tuple[Job, Future[Any]] | None] = queue.Queue(MOST_WAITING)
+            # Asked on the event loop, which may not wait for a connection that a thread holds.
+            self._finder = _sqlite_engine(url, writes=False)
+            self._queue: queue.Queue[_Waiting | None] = queue.Queue(MOST_WAITING)
             self._thread = threading.Thread(target=self._write_batches, name="writer", daemon=True)
             self._thread.start()
         else:
-            self._writer = self._reader = _postgresql_engine(url)
+            self._writer = self._reader = self._finder = _postgresql_engine(url)
+            self._committer = self._writer.execution_options(isolation_level="READ COMMITTED")
 
     @property
     def kind(self) -> str:
@@ -103,20 +121,48 @@ class Database:
         """
         return self._enqueue(job).result() if self.is_sqlite else self._write_now(job)
 
+    async def write_together(self, handler: Handler[I, T], item: I) -> T:
+        """Give an item to `handler` with all that arrive at the same time, for one commit.
+
+        Returns the item's result once it is durable; raises what refused it, or Busy. On
+        PostgreSQL, which has many writers, an item is always alone, and sees what others commit
+        meanwhile: what two writers could both do, a constraint of the schema must decide.
+        """
+        if not self.is_sqlite:
+            return await to_thread.run_sync(self._write_alone, handler, item)
+        future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
+        self._wait(_Waiting(handler, item, future))
+        return await future
+
+    async def find(self, query: sa.Executable, values: dict[str, Any]) -> sa.Row[Any] | None:
+        """The first row of a query that an index answers: on SQLite it is asked right here."""
+        return (
+            self._find(query, values)
+            if self.is_sqlite
+            else await to_thread.run_sync(self._find, query, values)
+        )
+
+    def _find(self, query: sa.Executable, values: dict[str, Any]) -> sa.Row[Any] | None:
+        with self._finder.connect() as connection:
+            return connection.execute(query, values).first()
+
     def close(self) -> None:
         if self.is_sqlite:
             self._queue.put(None)
             self._thread.join()
-        self._writer.dispose()
-        self._reader.dispose()
+        for engine in (self._writer, self._reader, self._finder):
+            engine.dispose()
 
     def _enqueue(self, job: Callable[[Session], T]) -> Future[T]:
         future: Future[T] = Future()
+        self._wait(_Waiting(_each, job, future))
+        return future
+
+    def _wait(self, waiting: _Waiting) -> None:
         try:
-            self._queue.put_nowait((job, future))
+            self._queue.put_nowait(waiting)
         except queue.Full:
             raise Busy(f"{MOST_WAITING} writes are waiting; try again in a moment") from None
-        return future
 
     def _write_batches(self) -> None:
         while (first := self._queue.get()) is not None:
@@ -130,43 +176,102 @@ class Database:
                     last = True
                 else:
                     batch.append(waiting)
-            self._write_together(batch)
+            _settle(batch, self._write_batch(batch))
             if last:
                 return
 
-    def _write_together(self, batch: list[tuple[Job, Future[Any]]]) -> None:
-        """One commit for the whole batch; a job that fails takes only itself back."""
-        done: list[tuple[Future[Any], Any, Exception | None]] = []
+    def _write_batch(self, batch: list[_Waiting]) -> list[Any]:
+        """One commit for the whole batch; returns each one's result or its exception."""
         try:
             with Session(self._writer, expire_on_commit=False) as session, session.begin():
-                for job, future in batch:
-                    try:
-                        with session.begin_nested():
-                            result = job(session)
-                        done.append((future, result, None))
-                    except OperationalError:
-                        raise  # a full disk or a broken file is the whole batch's affair
-                    except Exception as error:
-                        done.append((future, None, error))
+                return _handle(session, batch)
+        except OperationalError as error:
+            return [error] * len(batch)  # a full disk or a broken file is everyone's affair
         except Exception as error:
-            done = [(future, None, error) for _, future in batch]
-        for future, result, failure in done:
-            if failure:
-                future.set_exception(failure)
-            else:
-                future.set_result(result)
+            if len(batch) == 1:
+                return [error]
+            return [outcome for waiting in batch for outcome in self._write_batch([waiting])]
 
     def _write_now(self, job: Callable[[Session], T]) -> T:
-        for attempt in range(TRIES):
-            try:
-                with Session(self._writer, expire_on_commit=False) as session, session.begin():
-                    return job(session)
-            except DBAPIError as error:
-                again = getattr(error.orig, "sqlstate", None) in TO_BEGIN_AGAIN
-                if not again or attempt == TRIES - 1:
-                    raise
-                time.sleep(0.01 * 2**attempt)
-        raise AssertionError("unreachable")
+        return _again_if_asked(lambda: self._in_transaction(self._writer, job))
+
+    def _write_alone(self, handler: Handler[I, T], item: I) -> T:
+        def job(session: Session) -> T:
+            (outcome,) = handler(session, [item])
+            if isinstance(outcome, Exception):
+                raise outcome
+            return outcome
+
+        return _again_if_asked(lambda: self._in_transaction(self._committer, job))
+
+    @staticmethod
+    def _in_transaction(engine: sa.Engine, job: Callable[[Session], T]) -> T:
+        with Session(engine, expire_on_commit=False) as session, session.begin():
+            return job(session)
+
+
+def _again_if_asked(attempt: Callable[[], T]) -> T:
+    """What PostgreSQL says of two transactions that met: one of them begins again."""
+    for number in range(TRIES):
+        try:
+            return attempt()
+        except DBAPIError as error:
+            again = getattr(error.orig, "sqlstate", None) in TO_BEGIN_AGAIN
+            if not again or number == TRIES - 1:
+                raise
+            time.sleep(0.01 * 2**number)
+    raise AssertionError("unreachable")
+
+
+def _each(session: Session, jobs: Sequence[Job]) -> list[Any]:
+    """The handler of jobs that know nothing of each other; one that fails takes itself back."""
+    outcomes: list[Any] = []
+    for job in jobs:
+        try:
+            with session.begin_nested():
+                result = job(session)
+            outcomes.append(result)
+        except OperationalError:
+            raise
+        except Exception as error:
+            outcomes.append(error)
+    return outcomes
+
+
+def _handle(session: Session, batch: list[_Waiting]) -> list[Any]:
+    """Each handler once, with all of its items; the outcomes in the order of the batch."""
+    places: defaultdict[Handler[Any, Any], list[int]] = defaultdict(list)
+    for place, waiting in enumerate(batch):
+        places[waiting.handler].append(place)
+    outcomes: list[Any] = [None] * len(batch)
+    for handler, own in places.items():
+        found = handler(session, [batch[place].item for place in own])
+        for place, outcome in zip(own, found, strict=True):
+            outcomes[place] = outcome
+    return outcomes
+
+
+def _settle(batch: list[_Waiting], outcomes: list[Any]) -> None:
+    """Tell everyone; an event loop is woken once for all who wait on it."""
+    on_loop: defaultdict[asyncio.AbstractEventLoop, list[tuple[Any, Any]]] = defaultdict(list)
+    for waiting, outcome in zip(batch, outcomes, strict=True):
+        if isinstance(waiting.future, asyncio.Future):
+            on_loop[waiting.future.get_loop()].append((waiting.future, outcome))
+        else:
+            _tell([(waiting.future, outcome)])
+    for loop, told in on_loop.items():
+        if not loop.is_closed():
+            loop.call_soon_threadsafe(_tell, told)
+
+
+def _tell(told: list[tuple[Any, Any]]) -> None:
+    for future, outcome in told:
+        if future.cancelled():
+            continue  # whoever asked has gone; what was stored stays stored
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)
 
 
 def _sqlite_engine(url: str, *, writes: bool) -> sa.Engine:

@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from api.questions import FactKey, Option, Question, Tolerance
+from api.questions import FactKey, Option, Question, Tolerance, digest
 from api.records import Fact
 from api.wire import NotOffered
 
@@ -24,6 +24,12 @@ class Key(NamedTuple):
 
     response: Response
     tolerance: Tolerance | None = None
+
+
+def key_version(question: Question, key: Key) -> str:
+    """Changes when what counts as right changes: with the value of a fact, too."""
+    tolerance = key.tolerance.model_dump() if key.tolerance else None
+    return digest([key.response, question.accept, tolerance])
 
 
 class NoKey(Exception):

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from sqlalchemy import delete, update
 from sqlmodel import Field, Session, SQLModel, col, select
 
-from api.database import UtcDateTime
+from api.database import Database, UtcDateTime
 from api.service import NowDep, Service, ServiceDep
 from api.wire import Input, Name, NotAllowed, NotSignedIn, NotThere, Secret
 
@@ -144,13 +144,18 @@ def _token(request: Request, service: Service) -> str | None:
     return request.cookies.get(cookie_name(service))
 
 
-def find_member(session: Session, token: str, now: dt.datetime) -> MemberOut | None:
-    found = session.exec(
-        select(Member)
-        .join(SignIn, col(SignIn.member_id) == col(Member.id))
-        .where(SignIn.token_hash == _hash(token), SignIn.expires_at > now)
-    ).first()
-    return MemberOut.model_validate(found, from_attributes=True) if found else None
+_SIGNED_IN = (
+    sa.select(col(Member.id), col(Member.name), col(Member.role))
+    .join(SignIn, col(SignIn.member_id) == col(Member.id))
+    .where(col(SignIn.token_hash) == sa.bindparam("token"))
+    .where(col(SignIn.expires_at) > sa.bindparam("now"))
+)
+
+
+async def find_member(database: Database, token: str, now: dt.datetime) -> MemberOut | None:
+    """Whose token it is. Asked anew each time, so that an ended session ends at once."""
+    found = await database.find(_SIGNED_IN, {"token": _hash(token), "now": now})
+    return MemberOut(id=found.id, name=found.name, role=found.role) if found else None
 
 
 def forget_device(session: Session, request: Request, service: Service) -> None:
@@ -159,19 +164,17 @@ def forget_device(session: Session, request: Request, service: Service) -> None:
     session.execute(delete(SignIn).where(col(SignIn.token_hash) == _hash(token)))
 
 
-def signed_in(request: Request, service: ServiceDep, now: NowDep) -> MemberOut:
+async def signed_in(request: Request, service: ServiceDep, now: NowDep) -> MemberOut:
     token = _token(request, service)
-    if token:
-        with service.database.read() as session:
-            if member := find_member(session, token, now):
-                return member
+    if token and (member := await find_member(service.database, token, now)):
+        return member
     raise NotSignedIn("not signed in; open the join link that an organizer gave you")
 
 
 MemberDep = Annotated[MemberOut, Depends(signed_in)]
 
 
-def organizing(member: MemberDep) -> MemberOut:
+async def organizing(member: MemberDep) -> MemberOut:
     if member.role != "organizer":
         raise NotAllowed("only an organizer may do this")
     return member
@@ -201,10 +204,10 @@ class SessionOut(BaseModel):
 
 
 @router.get("/session")
-def read_session(request: Request, service: ServiceDep, now: NowDep) -> SessionOut:
+async def read_session(request: Request, service: ServiceDep, now: NowDep) -> SessionOut:
     """Who is signed in, or nobody. Never an error: a page asks this before it knows."""
     try:
-        return SessionOut(member=signed_in(request, service, now))
+        return SessionOut(member=await signed_in(request, service, now))
     except NotSignedIn:
         return SessionOut(member=None)
 

@@ -10,6 +10,7 @@ import json
 import math
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from markdown_it import MarkdownIt
@@ -67,6 +68,7 @@ class QuestionFields(Record):
     hint: Text | None = None
     vote: bool = False
     revision: Literal["cosmetic", "meaning"] | None = None
+    changed: Line | None = None  # what the revision changed, and why, for those who had answered
 
 
 class Question(QuestionFields):
@@ -88,23 +90,13 @@ class Question(QuestionFields):
             return None
         return number if math.isfinite(number) else None
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Changes when what is asked or offered changes."""
         asked = [self.type, self.stem, [[o.id, o.text, o.match] for o in self.offered], self.unit]
-        return _digest(asked)
+        return digest(asked)
 
-    @property
-    def key_version(self) -> str:
-        """Changes when what counts as right changes. A fact is named, not measured, here."""
-        key = self.key.model_dump() if isinstance(self.key, FactKey) else self.key
-        tolerance = self.tolerance.model_dump() if self.tolerance else None
-        right = [o.id for o in self.options if o.right]
-        order = [o.id for o in self.options] if self.type == "order" else None
-        match = {o.id: o.match for o in self.options} if self.type == "match" else None
-        return _digest([key, self.accept, tolerance, right, order, match])
-
-    @property
+    @cached_property
     def offered(self) -> list[Option]:
         """The options in the order that a member sees.
 
@@ -113,13 +105,13 @@ class Question(QuestionFields):
         """
         if self.type not in ("order", "match"):
             return self.options
-        return sorted(self.options, key=lambda option: _digest([self.id, option.text]))
+        return sorted(self.options, key=lambda option: digest([self.id, option.text]))
 
     @property
     def matches(self) -> list[str]:
         """What can be put beside the lines of a `match` question, in no telling order."""
         texts = {option.match for option in self.options if option.match is not None}
-        return sorted(texts, key=lambda text: _digest([self.id, text]))
+        return sorted(texts, key=lambda text: digest([self.id, text]))
 
 
 class QuizHeader(Record):
@@ -130,6 +122,8 @@ class QuizHeader(Record):
     closes_at: Moment | None = None
     topics: list[Slug] = []
     minutes: int | None = Field(default=None, ge=1, le=240)
+    # How often a question may be answered before the quiz is practice; the key comes with the last.
+    tries: int | None = Field(default=None, ge=1, le=10)
 
     def slips(self) -> Slips:
         if self.kind == "meeting" and self.meeting is None:
@@ -148,7 +142,8 @@ class Quiz(Page, QuizHeader):
         return next((q for q in self.questions if q.id == question_id), None)
 
 
-def _digest(value: Any) -> str:
+def digest(value: Any) -> str:
+    """A short name of a value, the same on every machine."""
     text = json.dumps(value, ensure_ascii=True, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

@@ -7,16 +7,17 @@ from fastapi import APIRouter, Request, Response
 from sqlalchemy import delete, update
 from sqlmodel import Session, col, select
 
+from api.answers import Answer, own_answers
 from api.members import Member, MemberDep, MemberOut, SignIn, cookie_name, forget_device
 from api.notes import Note, NoteRevision
-from api.quizzes import Answer, own_answers
+from api.reports import ProblemReport
 from api.service import NowDep, ServiceDep
 
 router = APIRouter(tags=["members"])
 
 
 @router.get("/me/export")
-def export(member: MemberDep, service: ServiceDep) -> dict[str, Any]:
+def export(member: MemberDep, service: ServiceDep, now: NowDep) -> dict[str, Any]:
     """Everything that is stored about the member who asks."""
     with service.database.read() as session:
         notes = session.exec(
@@ -25,10 +26,19 @@ def export(member: MemberDep, service: ServiceDep) -> dict[str, Any]:
             .where(Note.author_id == member.id)
             .order_by(col(Note.created_at), col(NoteRevision.version))
         )
+        own_reports = (
+            select(ProblemReport)
+            .where(ProblemReport.member_id == member.id)
+            .order_by(col(ProblemReport.reported_at), col(ProblemReport.id))
+        )
         return {
             "member": member,
-            "answers": own_answers(session, member),
+            "answers": own_answers(session, service, member, now),
             "notes": [_note(note, revision) for note, revision in notes],
+            "reports": [
+                {"question": report.question, "text": report.text, "at": report.reported_at}
+                for report in session.exec(own_reports)
+            ],
         }
 
 
@@ -67,6 +77,11 @@ def forget(session: Session, member: MemberOut, now: dt.datetime) -> None:
     session.execute(update(Note).where(col(Note.author_id) == member.id).values(deleted_at=now))
     session.execute(
         update(Answer).where(col(Answer.member_id) == member.id).values(reason=None, reply="{}")
+    )
+    session.execute(
+        update(ProblemReport)
+        .where(col(ProblemReport.member_id) == member.id)
+        .values(text="", closed_at=now)
     )
     session.execute(delete(SignIn).where(col(SignIn.member_id) == member.id))
     session.execute(

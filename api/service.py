@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -18,6 +18,8 @@ class Service:
     database: Database
     content: Content
     clock: Callable[[], dt.datetime]
+    # By question: its versions that ask the same, for those that were only mended.
+    editions: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
 async def _service(request: Request) -> Service:

@@ -44,6 +44,11 @@ class Conflict(Refusal):
     code = "conflict"
 
 
+class NoMoreTries(Refusal):
+    status = 409
+    code = "no-tries-left"
+
+
 class Stale(Refusal):
     status = 412
     code = "stale"

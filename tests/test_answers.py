@@ -34,6 +34,8 @@ def test_an_answer_is_marked_and_kept(member: TestClient):
         "CANARY-WHY-SINGLE</p>\n",
         "source_html": "Olsson et al. 2022, arXiv:2209.11895",
         "answered_at": "2026-03-10T18:00:00Z",
+        "tries_left": None,
+        "correction": None,
     }
     kept = member.get(f"{QUIZ}/answers")
     assert kept.json() == [reply.json()]

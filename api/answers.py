@@ -1,0 +1,427 @@
+"""Answers: what members give, what they are told, and when.
+
+An answer is marked before it reaches the writer, which stores all that arrived together with three
+statements. A score is never stored as the truth: `view` marks an answer again, by today's key.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from typing import Annotated, Any, NamedTuple
+
+import sqlalchemy as sa
+from fastapi import APIRouter, Response
+from pydantic import BaseModel, StrictFloat, StrictInt, StringConstraints
+from pydantic import Field as Bounded
+from sqlmodel import Field, Session, SQLModel
+
+from api import tally
+from api.database import UtcDateTime
+from api.grading import Key, check_response, chosen_options, find_key, grade, key_version
+from api.grading import Response as Given
+from api.members import MemberDep, MemberOut
+from api.questions import Question, Quiz
+from api.quizzes import QuizDep, find_question
+from api.render import render, render_inline
+from api.service import NowDep, Service, ServiceDep
+from api.timetable import Phase, is_late, phase_of
+from api.wire import Conflict, Input, NoMoreTries, NotOpen, Refusal, ShortText, Storable, Word
+
+router = APIRouter(prefix="/quizzes", tags=["quizzes"])
+
+
+class Answer(SQLModel, table=True):
+    """One answer to one question. Rows are added and never changed; a score is computed from them.
+
+    The question's id names it in the whole project, so that an answer stays with its question when
+    that moves to another quiz. `reply` is what the member was told at the time: a record of that.
+    """
+
+    __table_args__ = (
+        sa.UniqueConstraint("member_id", "question", "attempt"),
+        sa.Index(None, "question", "turn"),
+        sa.Index(
+            "ix_answer_reasons",
+            "question",
+            "answered_at",
+            sqlite_where=sa.text("reason IS NOT NULL"),
+            postgresql_where=sa.text("reason IS NOT NULL"),
+        ),
+        sa.CheckConstraint("certainty BETWEEN 1 AND 3", name="certainty"),
+        sa.CheckConstraint("turn IN ('first', 'revote', 'again')", name="turn"),
+    )
+
+    member_id: str = Field(primary_key=True, foreign_key="member.id")
+    id: str = Field(primary_key=True)  # made by the client, so that a retry is recognised
+    quiz: str
+    question: str
+    attempt: int  # 1 for a member's first answer to the question
+    # `first` to this edition of the question, `revote` in the meeting, or `again`. Statistics
+    # count the first.
+    turn: str
+    question_version: str
+    key_version: str
+    response: str = Field(sa_type=sa.Text)  # JSON, as it was given
+    certainty: int | None = None
+    reason: str | None = Field(default=None, sa_type=sa.Text)
+    late: bool
+    answered_at: dt.datetime = Field(sa_type=UtcDateTime)
+    request_hash: str
+    reply: str = Field(sa_type=sa.Text)
+
+
+Number = StrictInt | StrictFloat
+OptionId = Annotated[str, StringConstraints(max_length=40), Storable]
+
+
+class AnswerIn(Input):
+    id: uuid.UUID
+    question: Annotated[str, StringConstraints(max_length=80), Storable]
+    response: (
+        Word
+        | Annotated[StrictInt, Bounded(ge=-(2**53), le=2**53)]
+        | StrictFloat
+        | Annotated[list[OptionId], Bounded(max_length=50)]
+        | Annotated[dict[OptionId, Word], Bounded(max_length=50)]
+    )
+    certainty: Annotated[StrictInt, Bounded(ge=1, le=3)] | None = None
+    reason: ShortText | None = None
+
+
+class FeedbackOut(BaseModel):
+    option: str
+    text_html: str
+
+
+class CorrectionOut(BaseModel):
+    """The question was corrected after the answer: what had been told, and why that changed."""
+
+    correct: bool | None
+    score: float | None
+    why: str | None
+
+
+class AnswerOut(BaseModel):
+    """An answer and what may be told of it: `correct` and all after it are null while held back."""
+
+    id: str
+    quiz: str
+    question: str
+    response: Any
+    certainty: int | None
+    reason: str | None
+    correct: bool | None
+    score: float | None
+    late: bool
+    feedback: list[FeedbackOut]
+    key: Any
+    why_html: str
+    source_html: str
+    answered_at: dt.datetime
+    tries_left: int | None = None  # null where the quiz does not count them
+    correction: CorrectionOut | None = None
+
+
+@router.post("/{slug}/answers", status_code=201, response_model=AnswerOut)
+async def answer_question(
+    quiz: QuizDep, given: AnswerIn, member: MemberDep, service: ServiceDep, now: NowDep
+) -> Response:
+    """Record an answer and say whether it was right.
+
+    Answering again adds another row, so the record shows who believed what, when. The same `id`
+    with the same body is one answer, however often it is sent: 200 and the first reply. Of a
+    question that the group votes on, nothing is told until the vote in the meeting.
+    404 if the question is unknown, 422 if the response was not offered, 403 before the quiz opens,
+    409 if the `id` was used for something else or no try is left.
+    """
+    question = find_question(quiz, given.question)
+    check_response(question, given.response)
+    if phase_of(quiz, now) == "before":
+        raise NotOpen(f"this quiz opens at {quiz.opens_at:%Y-%m-%d %H:%M} UTC")
+    prepared = prepare(service, quiz, question, given, member, now)
+    reply, is_new = await service.database.write_together(record, prepared)
+    return Response(reply, 201 if is_new else 200, media_type="application/json")
+
+
+@router.get("/{slug}/answers")
+def list_own_answers(
+    quiz: QuizDep, member: MemberDep, service: ServiceDep, now: NowDep
+) -> list[AnswerOut]:
+    """What the member who asks has answered in this quiz, oldest first, marked by today's key."""
+    with service.database.read() as session:
+        return own_answers(session, service, member, now, quiz)
+
+
+# Storing -----------------------------------------------------------------------------------------
+
+
+class Prepared(NamedTuple):
+    """An answer that is marked and only has to be stored: all that needs no database is done."""
+
+    row: dict[str, Any]  # the columns that are known already
+    edition: frozenset[str]  # the versions of the question that ask the same
+    phase: Phase
+    told: AnswerOut
+    text: str  # `told` as JSON
+    tries: int | None
+    quiz: Quiz
+    asked: Question
+    key: Key
+
+
+class _Earlier(NamedTuple):
+    """What a member answered to the question before."""
+
+    attempt: int
+    turn: str
+    question_version: str
+    response: str
+
+
+def prepare(
+    service: Service,
+    quiz: Quiz,
+    question: Question,
+    given: AnswerIn,
+    member: MemberOut,
+    now: dt.datetime,
+) -> Prepared:
+    key = find_key(question, service.content.facts)
+    phase = phase_of(quiz, now)
+    told = _told(quiz, question, key, given, now)
+    row = {
+        "member_id": member.id,
+        "id": str(given.id),
+        "quiz": quiz.slug,
+        "question": question.id,
+        "question_version": question.version,
+        "key_version": key_version(question, key),
+        "response": json.dumps(given.response),
+        "certainty": given.certainty,
+        "reason": given.reason,
+        "late": told.late,
+        "answered_at": now,
+        "request_hash": _hash(quiz.slug, given),
+    }
+    edition = service.editions.get(question.id, frozenset()) | {question.version}
+    tries = quiz.tries if phase in ("open", "meeting") and not question.vote else None
+    text = told.model_dump_json()
+    return Prepared(row, edition, phase, told, text, tries, quiz, question, key)
+
+
+_ANSWER = SQLModel.metadata.tables["answer"]
+_KEYS = sa.tuple_(_ANSWER.c.member_id, _ANSWER.c.id)
+_PLACES = sa.tuple_(_ANSWER.c.member_id, _ANSWER.c.question)
+_STORED = sa.select(
+    _ANSWER.c.member_id, _ANSWER.c.id, _ANSWER.c.request_hash, _ANSWER.c.reply
+).where(_KEYS.in_(sa.bindparam("keys", expanding=True)))
+_EARLIER = sa.select(
+    _ANSWER.c.member_id,
+    _ANSWER.c.question,
+    _ANSWER.c.attempt,
+    _ANSWER.c.turn,
+    _ANSWER.c.question_version,
+    _ANSWER.c.response,
+).where(_PLACES.in_(sa.bindparam("places", expanding=True)))
+
+
+def record(session: Session, given: Sequence[Prepared]) -> list[tuple[str, bool] | Exception]:
+    """Store answers that arrived together, or find them stored: the replies, and whether new."""
+    connection = session.connection()
+    keys = [(item.row["member_id"], item.row["id"]) for item in given]
+    places = [(item.row["member_id"], item.row["question"]) for item in given]
+    stored = {
+        (row.member_id, row.id): (row.request_hash, row.reply)
+        for row in connection.execute(_STORED, {"keys": keys})
+    }
+    earlier: defaultdict[tuple[str, str], list[_Earlier]] = defaultdict(list)
+    for member_id, question, *rest in connection.execute(_EARLIER, {"places": places}):
+        earlier[member_id, question].append(_Earlier(*rest))
+    rows: list[dict[str, Any]] = []
+    outcomes: list[tuple[str, bool] | Exception] = []
+    for item, key, place in zip(given, keys, places, strict=True):
+        if key in stored:
+            outcomes.append(_again(item, *stored[key]))
+            continue
+        try:
+            row = _row(item, earlier[place])
+        except Refusal as error:
+            outcomes.append(error)
+            continue
+        rows.append(row)
+        # The next of this very batch must find it.
+        stored[key] = (row["request_hash"], row["reply"])
+        earlier[place].append(_Earlier(**{name: row[name] for name in _Earlier._fields}))
+        outcomes.append((row["reply"], True))
+    if rows:
+        connection.execute(sa.insert(_ANSWER), rows)
+        tally.add(session, rows)
+    return outcomes
+
+
+def _again(item: Prepared, request_hash: str, reply: str) -> tuple[str, bool] | Exception:
+    if request_hash == item.row["request_hash"]:
+        return reply, False
+    return Conflict(f"id {item.row['id']} was used for another answer; make a new one")
+
+
+def _row(item: Prepared, earlier: list[_Earlier]) -> dict[str, Any]:
+    """The row as it is stored. Raises NoMoreTries."""
+    before = [answer for answer in earlier if answer.question_version in item.edition]
+    if not before:
+        turn = "first"
+    elif item.phase == "meeting" and all(answer.turn != "revote" for answer in before):
+        turn = "revote"
+    else:
+        turn = "again"
+    reply = item.text
+    if _is_held_back(item, turn, before):
+        reply = _held_back(item.told).model_dump_json()
+    elif item.tries is not None:
+        reply = _counting_tries(item, before)
+    attempt = 1 + max((answer.attempt for answer in earlier), default=0)
+    return {**item.row, "attempt": attempt, "turn": turn, "reply": reply}
+
+
+def _is_held_back(item: Prepared, turn: str, before: list[_Earlier]) -> bool:
+    """Of a vote nothing is told until the member has voted again, or the meeting is over."""
+    if not item.asked.vote or item.phase not in ("open", "meeting"):
+        return False
+    return turn != "revote" and all(answer.turn != "revote" for answer in before)
+
+
+def _counting_tries(item: Prepared, before: list[_Earlier]) -> str:
+    """The reply where tries are counted: the key is told with a right answer or the last one."""
+    assert item.tries is not None
+    left = item.tries - len(before) - 1
+    solved = any(
+        grade(item.asked, json.loads(answer.response), item.key).correct for answer in before
+    )
+    if left < 0 or solved:
+        raise NoMoreTries(
+            "answered rightly already; try again after the meeting"
+            if solved
+            else f"all {item.tries} tries are used; try again after the meeting"
+        )
+    told = item.told.model_copy(update={"tries_left": left})
+    return _kept_for_later(told).model_dump_json()
+
+
+def _kept_for_later(told: AnswerOut) -> AnswerOut:
+    """Without the key, as long as another try may find it."""
+    if told.correct or not told.tries_left:
+        return told
+    return told.model_copy(update={"key": None, "why_html": "", "source_html": ""})
+
+
+def _hash(slug: str, given: AnswerIn) -> str:
+    return hashlib.sha256(f"{slug}\n{given.model_dump_json()}".encode()).hexdigest()
+
+
+# Telling -----------------------------------------------------------------------------------------
+
+# An author's text is rendered once, not once an answer.
+_rendered = lru_cache(4_096)(render)
+_rendered_inline = lru_cache(4_096)(render_inline)
+
+
+def _told(quiz: Quiz, question: Question, key: Key, given: AnswerIn, now: dt.datetime) -> AnswerOut:
+    mark = grade(question, given.response, key)
+    return AnswerOut(
+        id=str(given.id),
+        quiz=quiz.slug,
+        question=question.id,
+        response=given.response,
+        certainty=given.certainty,
+        reason=given.reason,
+        correct=mark.correct,
+        score=mark.score,
+        late=is_late(quiz, now),
+        feedback=feedback(question, given.response),
+        key=key.response,
+        why_html=_rendered(question.why),
+        source_html=_rendered_inline(question.source),
+        answered_at=now,
+    )
+
+
+def _held_back(told: AnswerOut) -> AnswerOut:
+    nothing: dict[str, Any] = {"correct": None, "score": None, "feedback": [], "key": None}
+    return told.model_copy(update={**nothing, "why_html": "", "source_html": ""})
+
+
+def feedback(question: Question, response: Given) -> list[FeedbackOut]:
+    return [
+        FeedbackOut(option=option.id, text_html=_rendered(option.feedback))
+        for option in chosen_options(question, response)
+        if option.feedback
+    ]
+
+
+def own_answers(
+    session: Session,
+    service: Service,
+    member: MemberOut,
+    now: dt.datetime,
+    quiz: Quiz | None = None,
+) -> list[AnswerOut]:
+    """A member's answers to the questions of one quiz, or of all, as they are marked today."""
+    query = sa.select(_ANSWER).where(_ANSWER.c.member_id == member.id)
+    if quiz is not None:
+        ids = [question.id for question in quiz.questions]
+        query = query.where(sa.or_(_ANSWER.c.question.in_(ids), _ANSWER.c.quiz == quiz.slug))
+    order = (_ANSWER.c.answered_at, _ANSWER.c.quiz, _ANSWER.c.question, _ANSWER.c.attempt)
+    rows = session.connection().execute(query.order_by(*order)).all()
+    return [view(row, service, now, rows) for row in rows]
+
+
+def view(
+    row: sa.Row[Any], service: Service, now: dt.datetime, others: Iterable[sa.Row[Any]]
+) -> AnswerOut:
+    """An answer as its member may see it now.
+
+    What was told stays told. To it comes what was held back for the meeting, once that is over or
+    the member has voted again, and today's mark where the question was corrected since.
+    `others` are the same member's answers.
+    """
+    told = AnswerOut.model_validate_json(row.reply)
+    found = service.content.find_question(row.question)
+    if found is None or not _asks_the_same(service, found[1], row.question_version):
+        return told  # to a question that is asked no more: it stays as it was told
+    quiz, question = found
+    key = find_key(question, service.content.facts)
+    if told.correct is None:
+        voted_again = any(
+            other.turn == "revote" and other.question == row.question for other in others
+        )
+        if phase_of(quiz, now) != "practice" and not voted_again:
+            return told
+        told = _marked(told, question, key)
+    elif row.key_version != key_version(question, key):
+        before = CorrectionOut(correct=told.correct, score=told.score, why=question.changed)
+        told = _marked(told, question, key)
+        if (told.correct, told.score) != (before.correct, before.score):
+            told = told.model_copy(update={"correction": before})
+    return told if phase_of(quiz, now) == "practice" else _kept_for_later(told)
+
+
+def _asks_the_same(service: Service, question: Question, version: str) -> bool:
+    return version == question.version or version in service.editions.get(question.id, ())
+
+
+def _marked(told: AnswerOut, question: Question, key: Key) -> AnswerOut:
+    mark = grade(question, told.response, key)
+    return told.model_copy(
+        update={
+            "correct": mark.correct,
+            "score": mark.score,
+            "feedback": feedback(question, told.response),
+            "key": key.response,
+            "why_html": _rendered(question.why),
+            "source_html": _rendered_inline(question.source),
+        }
+    )
