@@ -14,7 +14,7 @@ from functools import lru_cache
 from typing import Annotated, Any, NamedTuple
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Response
+from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, StrictFloat, StrictInt, StringConstraints
 from pydantic import Field as Bounded
 from sqlmodel import Field, Session, SQLModel
@@ -23,13 +23,23 @@ from api import tally
 from api.database import UtcDateTime
 from api.grading import Key, check_response, chosen_options, find_key, grade, key_version
 from api.grading import Response as Given
-from api.members import MemberDep, MemberOut
+from api.members import NOBODY, MemberDep, MemberOut, find_members, token_hash
 from api.questions import Question, Quiz
-from api.quizzes import QuizDep, find_question
+from api.quizzes import QuizDep, find_question, find_quiz
 from api.render import render, render_inline
-from api.service import NowDep, Service, ServiceDep
+from api.service import NowDep, Service, ServiceDep, find_service
 from api.timetable import Phase, is_late, phase_of
-from api.wire import Conflict, Input, NoMoreTries, NotOpen, Refusal, ShortText, Storable, Word
+from api.wire import (
+    Conflict,
+    Input,
+    NoMoreTries,
+    NotOpen,
+    NotSignedIn,
+    Refusal,
+    ShortText,
+    Storable,
+    Word,
+)
 
 router = APIRouter(prefix="/quizzes", tags=["quizzes"])
 
@@ -126,9 +136,25 @@ class AnswerOut(BaseModel):
     correction: CorrectionOut | None = None
 
 
+class _Answering(NamedTuple):
+    """Who answers which quiz, and when. Whether the token is good, the writer finds out."""
+
+    service: Service
+    quiz: Quiz
+    token_hash: str
+    now: dt.datetime
+
+
+async def _answering(slug: str, request: Request) -> _Answering:
+    """What the endpoint asks for, in one step: each dependency that is named costs 50 us."""
+    service = await find_service(request)
+    token = token_hash(request, service)
+    return _Answering(service, find_quiz(service.content, slug), token, service.clock())
+
+
 @router.post("/{slug}/answers", status_code=201, response_model=AnswerOut)
 async def answer_question(
-    quiz: QuizDep, given: AnswerIn, member: MemberDep, service: ServiceDep, now: NowDep
+    answering: Annotated[_Answering, Depends(_answering)], given: AnswerIn
 ) -> Response:
     """Record an answer and say whether it was right.
 
@@ -138,11 +164,12 @@ async def answer_question(
     404 if the question is unknown, 422 if the response was not offered, 403 before the quiz opens,
     409 if the `id` was used for something else or no try is left.
     """
+    service, quiz, token, now = answering
     question = find_question(quiz, given.question)
     check_response(question, given.response)
     if phase_of(quiz, now) == "before":
         raise NotOpen(f"this quiz opens at {quiz.opens_at:%Y-%m-%d %H:%M} UTC")
-    prepared = prepare(service, quiz, question, given, member, now)
+    prepared = prepare(service, quiz, question, given, token, now)
     reply, is_new = await service.database.write_together(record, prepared)
     return Response(reply, 201 if is_new else 200, media_type="application/json")
 
@@ -162,6 +189,7 @@ def list_own_answers(
 class Prepared(NamedTuple):
     """An answer that is marked and only has to be stored: all that needs no database is done."""
 
+    token_hash: str
     row: dict[str, Any]  # the columns that are known already
     edition: frozenset[str]  # the versions of the question that ask the same
     phase: Phase
@@ -187,14 +215,13 @@ def prepare(
     quiz: Quiz,
     question: Question,
     given: AnswerIn,
-    member: MemberOut,
+    token: str,
     now: dt.datetime,
 ) -> Prepared:
     key = find_key(question, service.content.facts)
     phase = phase_of(quiz, now)
     told = _told(quiz, question, key, given, now)
     row = {
-        "member_id": member.id,
         "id": str(given.id),
         "quiz": quiz.slug,
         "question": question.id,
@@ -210,7 +237,7 @@ def prepare(
     edition = service.editions.get(question.id, frozenset()) | {question.version}
     tries = quiz.tries if phase in ("open", "meeting") and not question.vote else None
     text = told.model_dump_json()
-    return Prepared(row, edition, phase, told, text, tries, quiz, question, key)
+    return Prepared(token, row, edition, phase, told, text, tries, quiz, question, key)
 
 
 _ANSWER = SQLModel.metadata.tables["answer"]
@@ -232,8 +259,11 @@ _EARLIER = sa.select(
 def record(session: Session, given: Sequence[Prepared]) -> list[tuple[str, bool] | Exception]:
     """Store answers that arrived together, or find them stored: the replies, and whether new."""
     connection = session.connection()
-    keys = [(item.row["member_id"], item.row["id"]) for item in given]
-    places = [(item.row["member_id"], item.row["question"]) for item in given]
+    latest = max(item.row["answered_at"] for item in given)
+    members = find_members(session, [item.token_hash for item in given], latest)
+    whose = [members.get(item.token_hash, "") for item in given]
+    keys = [(own, item.row["id"]) for own, item in zip(whose, given, strict=True)]
+    places = [(own, item.row["question"]) for own, item in zip(whose, given, strict=True)]
     stored = {
         (row.member_id, row.id): (row.request_hash, row.reply)
         for row in connection.execute(_STORED, {"keys": keys})
@@ -244,11 +274,14 @@ def record(session: Session, given: Sequence[Prepared]) -> list[tuple[str, bool]
     rows: list[dict[str, Any]] = []
     outcomes: list[tuple[str, bool] | Exception] = []
     for item, key, place in zip(given, keys, places, strict=True):
+        if not key[0]:
+            outcomes.append(NotSignedIn(NOBODY))
+            continue
         if key in stored:
             outcomes.append(_again(item, *stored[key]))
             continue
         try:
-            row = _row(item, earlier[place])
+            row = {"member_id": key[0], **_row(item, earlier[place])}
         except Refusal as error:
             outcomes.append(error)
             continue

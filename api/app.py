@@ -107,10 +107,9 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.service = service
-    for router in (status, meetings.router, members.router, rights.router, quizzes.router):
-        app.include_router(router, prefix=API)
-    for router in (answers.router, reports.router, notes.router):
-        app.include_router(router, prefix=API)
+    modules = (answers, quizzes, members, notes, meetings, reports, rights)
+    for router in (*(module.router for module in modules), status):
+        app.include_router(router, prefix=API)  # the first is asked first, and asked the most
     _add_reference(app)
     _add_refusals(app)
     app.add_middleware(GZipMiddleware, minimum_size=1_000)

@@ -43,6 +43,7 @@ OLDEST_SQLITE = (3, 51, 3)  # before it, two connections could corrupt a file in
 BUSY_TIMEOUT_MS = 5_000
 MOST_WAITING = 1_000  # writes in the queue; the next one is told to come back
 MOST_TOGETHER = 128  # writes in one commit
+GATHER_S = 0.004  # how long a busy writer waits before it commits what has arrived
 TRIES = 5  # a serializable transaction on PostgreSQL may be asked to begin again
 # Serialization failure, deadlock, and two that inserted the same row at once.
 TO_BEGIN_AGAIN = ("40001", "40P01", "23505")
@@ -165,7 +166,10 @@ class Database:
             raise Busy(f"{MOST_WAITING} writes are waiting; try again in a moment") from None
 
     def _write_batches(self) -> None:
+        together = 1
         while (first := self._queue.get()) is not None:
+            if together > 1:
+                time.sleep(GATHER_S)  # more are on their way, and a commit costs the same for all
             batch, last = [first], False
             while len(batch) < MOST_TOGETHER and not last:
                 try:
@@ -176,6 +180,7 @@ class Database:
                     last = True
                 else:
                     batch.append(waiting)
+            together = len(batch)
             _settle(batch, self._write_batch(batch))
             if last:
                 return

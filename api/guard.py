@@ -1,6 +1,6 @@
 """What every request passes and every reply carries: same origin for changes, security headers."""
 
-from starlette.datastructures import Headers, MutableHeaders
+from starlette.datastructures import Headers
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -69,14 +69,30 @@ class Guard:
         return origin in self.origins or origin == f"{scope['scheme']}://{headers.get('host', '')}"
 
 
+def _headers(policy: str, caching: str) -> dict[bytes, bytes]:
+    named = {
+        "x-content-type-options": "nosniff",
+        "referrer-policy": "same-origin",
+        "cross-origin-opener-policy": "same-origin",
+        "content-security-policy": policy,
+        "cache-control": caching,
+    }
+    return {name.encode(): value.encode() for name, value in named.items()}
+
+
+API_HEADERS = _headers(API_POLICY, "no-store")
+# Pages are asked for again each time, and answered with 304 when unchanged.
+SITE_HEADERS = _headers(SITE_POLICY, "no-cache")
+
+
 def _add_headers(message: Message, is_api: bool) -> None:
-    headers = MutableHeaders(scope=message)
-    headers.setdefault("X-Content-Type-Options", "nosniff")
-    headers.setdefault("Referrer-Policy", "same-origin")
-    headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    headers.setdefault("Content-Security-Policy", API_POLICY if is_api else SITE_POLICY)
-    # Pages are asked for again each time, and answered with 304 when unchanged.
-    headers.setdefault("Cache-Control", "no-store" if is_api else "no-cache")
+    """Add what the reply does not say itself."""
+    given = {name for name, _ in message["headers"]}  # small letters: ASGI sees to that
+    added = API_HEADERS if is_api else SITE_HEADERS
+    message["headers"] = [
+        *message["headers"],
+        *(item for item in added.items() if item[0] not in given),
+    ]
 
 
 async def _refuse(

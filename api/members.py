@@ -144,18 +144,34 @@ def _token(request: Request, service: Service) -> str | None:
     return request.cookies.get(cookie_name(service))
 
 
-_SIGNED_IN = (
-    sa.select(col(Member.id), col(Member.name), col(Member.role))
+_SIGN_INS = (
+    sa.select(col(SignIn.token_hash), col(Member.id), col(Member.name), col(Member.role))
     .join(SignIn, col(SignIn.member_id) == col(Member.id))
-    .where(col(SignIn.token_hash) == sa.bindparam("token"))
     .where(col(SignIn.expires_at) > sa.bindparam("now"))
 )
+_SIGN_IN = _SIGN_INS.where(col(SignIn.token_hash) == sa.bindparam("token"))
+_ALL_SIGN_INS = _SIGN_INS.where(col(SignIn.token_hash).in_(sa.bindparam("tokens", expanding=True)))
+NOBODY = "not signed in; open the join link that an organizer gave you"
 
 
 async def find_member(database: Database, token: str, now: dt.datetime) -> MemberOut | None:
     """Whose token it is. Asked anew each time, so that an ended session ends at once."""
-    found = await database.find(_SIGNED_IN, {"token": _hash(token), "now": now})
+    found = await database.find(_SIGN_IN, {"token": _hash(token), "now": now})
     return MemberOut(id=found.id, name=found.name, role=found.role) if found else None
+
+
+def find_members(session: Session, hashes: list[str], now: dt.datetime) -> dict[str, str]:
+    """The ids of those who are signed in, by the hash of their token."""
+    found = session.connection().execute(_ALL_SIGN_INS, {"tokens": hashes, "now": now})
+    return {row.token_hash: row.id for row in found}
+
+
+def token_hash(request: Request, service: Service) -> str:
+    """The hash of the token that a request comes with. Raises NotSignedIn without one."""
+    token = _token(request, service)
+    if not token:
+        raise NotSignedIn(NOBODY)
+    return _hash(token)
 
 
 def forget_device(session: Session, request: Request, service: Service) -> None:
@@ -168,7 +184,7 @@ async def signed_in(request: Request, service: ServiceDep, now: NowDep) -> Membe
     token = _token(request, service)
     if token and (member := await find_member(service.database, token, now)):
         return member
-    raise NotSignedIn("not signed in; open the join link that an organizer gave you")
+    raise NotSignedIn(NOBODY)
 
 
 MemberDep = Annotated[MemberOut, Depends(signed_in)]

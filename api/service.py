@@ -22,13 +22,13 @@ class Service:
     editions: dict[str, frozenset[str]] = field(default_factory=dict)
 
 
-async def _service(request: Request) -> Service:
+async def find_service(request: Request) -> Service:
     service = request.app.state.service
     assert isinstance(service, Service)
     return service
 
 
-ServiceDep = Annotated[Service, Depends(_service)]
+ServiceDep = Annotated[Service, Depends(find_service)]
 
 
 async def _now(service: ServiceDep) -> dt.datetime:

@@ -31,7 +31,7 @@ def plain(
     """The same rules, one session and one commit a request."""
     question = find_question(quiz, given.question)
     check_response(question, given.response)
-    prepared = prepare(service, quiz, question, given, member, now)
+    prepared = prepare(service, quiz, question, given, "", now)
     with Session(service.database.engine) as session:
         stored = session.get(Answer, (member.id, str(given.id)))
         if stored:
@@ -45,6 +45,7 @@ def plain(
             )
         ).one()
         row = {
+            "member_id": member.id,
             **prepared.row,
             "attempt": before + 1,
             "turn": "again" if before else "first",

@@ -1,0 +1,306 @@
+"""A quiz before, in and after its meeting: votes held back, votes again, tries, corrections."""
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from sqlmodel import Session, select
+
+from api.answers import Answer
+from api.app import create_app
+from api.settings import Settings
+from api.tally import Tally, rebuild
+from tests.conftest import API, CONTENT, Clock, Join
+
+QUIZ = f"{API}/quizzes/around"
+OPEN, IN_MEETING, AFTER = (
+    "2026-03-10T18:00:00+00:00",
+    "2026-03-12T17:00:00+00:00",
+    "2026-03-13T12:00:00+00:00",
+)
+SOURCE = """---
+title: Around the meeting
+kind: meeting
+meeting: 2026-03-12
+opens_at: 2026-03-05T12:00:00Z
+closes_at: 2026-03-12T16:00:00Z
+tries: 2
+---
+
+## Which one is voted on? {#voted}
+
+- [x] (a) This one.
+    > CANARY-FEEDBACK
+- [ ] (b) That one.
+
+```yaml
+type: single
+vote: true
+why: CANARY-WHY
+source: CANARY-SOURCE
+```
+
+## Which one is tried? {#tried}
+
+- [x] (a) This one.
+- [ ] (b) That one.
+    > Not that one.
+- [ ] (c) Neither.
+
+```yaml
+type: single
+why: CANARY-TRIED
+source: Nowhere
+```
+
+## Which number was measured? {#measured}
+
+```yaml
+type: number
+key: {fact: example-accuracy}
+tolerance: {absolute: 0.02}
+why: The notebook says so.
+source: The example notebook
+```
+"""
+
+
+@pytest.fixture
+def content(tmp_path: Path) -> Path:
+    """A folder of content with a quiz of our own, which a test may change."""
+    folder = tmp_path / "content"
+    shutil.copytree(CONTENT, folder)
+    (folder / "docs" / "quizzes" / "around.md").write_text(SOURCE)
+    return folder
+
+
+@pytest.fixture
+def settings(database_url: str, tmp_path: Path, content: Path) -> Settings:
+    return Settings(
+        database_url=database_url,
+        content_dir=content / "docs",
+        executed_dir=content / "executed",
+        site_dir=tmp_path / "site",
+        base_url="http://testserver",
+    )
+
+
+def give(client: TestClient, question: str, response: Any = "a", **more: Any) -> dict[str, Any]:
+    given = {"id": str(uuid.uuid4()), "question": question, "response": response, **more}
+    reply = client.post(f"{QUIZ}/answers", json=given)
+    return {"status": reply.status_code, "text": reply.text, **reply.json()}
+
+
+def kept(client: TestClient) -> list[dict[str, Any]]:
+    return client.get(f"{QUIZ}/answers").json()
+
+
+def turns(client: TestClient) -> list[str]:
+    with client.app.state.service.database.read() as session:
+        rows = session.exec(select(Answer).order_by(Answer.answered_at, Answer.attempt)).all()
+        return [row.turn for row in rows]
+
+
+Restarted = Callable[..., TestClient]
+
+
+@pytest.fixture
+def restarted(settings: Settings, clock: Clock, content: Path) -> Restarted:
+    """The same service after an edit of its content, as the given member sees it."""
+
+    def restart(member: TestClient, old: str, new: str, path: str = "docs/quizzes/around.md"):
+        text = (content / path).read_text()
+        assert old in text
+        (content / path).write_text(text.replace(old, new))
+        again = TestClient(create_app(settings, clock))
+        again.cookies = member.cookies
+        return again
+
+    return restart
+
+
+def test_a_vote_is_held_back_until_the_member_votes_again(join: Join, clock: Clock):
+    ada, bo = join("Ada"), join("Bo")
+    right, wrong = give(ada, "voted", "a"), give(bo, "voted", "b")
+
+    # Nothing that is told depends on the key, and none of it is told.
+    for reply in (right, wrong):
+        assert reply["correct"] is reply["score"] is reply["key"] is None
+        assert (reply["feedback"], reply["why_html"], reply["source_html"]) == ([], "", "")
+        assert "CANARY" not in reply["text"]
+    assert len(right["text"]) == len(wrong["text"])
+    assert "CANARY" not in ada.get(f"{QUIZ}/answers").text
+    assert "CANARY" not in ada.get(f"{API}/me/export").text
+
+    clock.set(IN_MEETING)
+    assert kept(bo)[0]["correct"] is None
+    again = give(bo, "voted", "a")
+    assert (again["correct"], again["key"], again["late"]) == (True, "a", True)
+    assert "CANARY-FEEDBACK" in again["text"]
+    assert [answer["correct"] for answer in kept(bo)] == [False, True]
+    assert kept(ada)[0]["correct"] is None  # who has not voted again must wait
+    assert turns(ada) == ["first", "first", "revote"]
+
+    clock.set(AFTER)
+    assert kept(ada)[0]["correct"] is True
+    assert "CANARY-WHY" in ada.get(f"{QUIZ}/answers").text
+
+
+def test_who_votes_only_in_the_meeting_votes_before_the_key_is_told(
+    member: TestClient, clock: Clock
+):
+    clock.set(IN_MEETING)
+
+    first, again = give(member, "voted", "b"), give(member, "voted", "a")
+
+    assert (first["correct"], first["late"]) == (None, True)
+    assert again["correct"] is True
+    assert turns(member) == ["first", "revote"]
+
+
+def test_a_retry_gets_the_first_reply_even_after_the_meeting(member: TestClient, clock: Clock):
+    given = {"id": str(uuid.uuid4()), "question": "voted", "response": "a"}
+    first = member.post(f"{QUIZ}/answers", json=given)
+    clock.set(AFTER)
+
+    assert member.post(f"{QUIZ}/answers", json=given).json() == first.json()
+
+
+def test_the_key_comes_with_the_last_try(member: TestClient, clock: Clock):
+    first, second = give(member, "tried", "b"), give(member, "tried", "c")
+    third = give(member, "tried", "a")
+
+    assert (first["correct"], first["tries_left"], first["key"]) == (False, 1, None)
+    assert first["feedback"][0]["text_html"] == "<p>Not that one.</p>\n"
+    assert "CANARY" not in first["text"]
+    assert (second["correct"], second["tries_left"], second["key"]) == (False, 0, "a")
+    assert (third["status"], third["code"]) == (409, "no-tries-left")
+    assert [answer["key"] for answer in kept(member)] == [None, "a"]
+
+    clock.set(AFTER)
+    assert give(member, "tried", "a")["status"] == 201  # practice
+
+
+def test_a_right_answer_ends_the_tries(member: TestClient):
+    assert give(member, "tried", "a")["key"] == "a"
+    assert give(member, "tried", "b")["code"] == "no-tries-left"
+
+
+def test_a_mended_stem_continues_and_a_changed_one_begins_anew(
+    member: TestClient, restarted: Restarted
+):
+    give(member, "tried", "b")
+    type_ = "type: single\nwhy: CANARY-TRIED"
+
+    mended = restarted(member, type_, f"revision: cosmetic\n{type_}")
+    mended = restarted(member, "Which one is tried?", "Which one is tried now?")
+    assert give(mended, "tried", "b")["tries_left"] == 0
+
+    changed = restarted(member, "revision: cosmetic", "revision: meaning")
+    changed = restarted(member, "Which one is tried now?", "Which other one is tried?")
+    assert give(changed, "tried", "b")["tries_left"] == 1
+    assert turns(changed) == ["first", "again", "first"]
+
+
+def test_a_corrected_key_is_explained_to_who_had_answered(
+    member: TestClient, restarted: Restarted, clock: Clock
+):
+    give(member, "measured", 0.73)
+    clock.set(AFTER)
+    assert kept(member)[0]["correction"] is None
+    why = "changed: The notebook had counted one prompt twice."
+
+    moved = restarted(member, "0.7310585", "0.5", "executed/00_example.ipynb")
+    moved = restarted(member, "why: The notebook says so.", f"why: It says so.\n{why}")
+
+    answer = kept(moved)[0]
+    assert (answer["correct"], answer["score"], answer["key"]) == (False, 0.0, 0.5)
+    assert answer["correction"] == {
+        "correct": True,
+        "score": 1.0,
+        "why": "The notebook had counted one prompt twice.",
+    }
+
+
+def test_answers_stay_with_a_question_that_moves(
+    member: TestClient, restarted: Restarted, content: Path
+):
+    give(member, "tried", "b")
+    text = (content / "docs/quizzes/around.md").read_text()
+    start, end = text.index("## Which one is tried"), text.index("## Which number")
+    moving = text[start:end]
+    (content / "docs/quizzes/example.md").write_text(
+        (content / "docs/quizzes/example.md").read_text() + "\n" + moving
+    )
+
+    moved = restarted(member, moving, "")
+
+    answers = moved.get(f"{API}/quizzes/example/answers").json()
+    assert [(answer["question"], answer["response"]) for answer in answers] == [("tried", "b")]
+
+
+def test_of_equal_requests_at_once_one_is_stored(member: TestClient):
+    given = {"id": str(uuid.uuid4()), "question": "measured", "response": 0.5}
+
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(pool.map(lambda _: member.post(f"{QUIZ}/answers", json=given), range(8)))
+
+    assert sorted(reply.status_code for reply in replies) == [200] * 7 + [201]
+    assert len({reply.text for reply in replies}) == 1
+
+
+def test_answers_at_once_are_counted_one_by_one(join: Join):
+    """Attempts are numbered without a gap, and the tally is what the answers say."""
+    members = [join(f"member {number}") for number in range(4)]
+
+    with ThreadPoolExecutor(8) as pool:
+        replies = list(
+            pool.map(lambda n: give(members[n % 4], "measured", n % 3, certainty=1), range(24))
+        )
+    assert {reply["status"] for reply in replies if reply.get("code") != "no-tries-left"} == {201}
+
+    database = members[0].app.state.service.database
+
+    def counts(session: Session) -> dict[tuple[Any, ...], int]:
+        rows = session.exec(select(Tally)).all()
+        return {(r.question, r.question_version, r.turn, r.response): r.n for r in rows}
+
+    with database.read() as session:
+        kept_beside = counts(session)
+        stored = session.exec(select(Answer)).all()
+        by_member: dict[str, list[int]] = {}
+        for row in stored:
+            by_member.setdefault(row.member_id, []).append(row.attempt)
+            assert row.response == json.dumps(json.loads(row.response))
+    assert all(sorted(found) == [1, 2] for found in by_member.values())
+    assert sum(kept_beside.values()) == len(stored) == 8
+    database.write(rebuild)
+    with database.read() as session:
+        assert counts(session) == kept_beside
+
+
+def test_a_problem_reaches_the_organizers_without_a_name(member: TestClient, organizer: TestClient):
+    path = f"{QUIZ}/questions/tried/reports"
+    given = {"id": str(uuid.uuid4()), "text": "Both are right."}
+
+    assert [member.post(path, json=given).status_code for _ in range(2)] == [201, 200]
+    assert member.post(path, json={**given, "text": "No."}).status_code == 409
+    assert member.get(f"{QUIZ}/reports").status_code == 403
+
+    (report,) = organizer.get(f"{QUIZ}/reports").json()
+    assert report == {
+        "id": given["id"],
+        "question": "tried",
+        "text": "Both are right.",
+        "reported_at": "2026-03-10T18:00:00Z",
+        "outdated": False,
+    }
+    assert organizer.delete(f"{API}/reports/{given['id']}").status_code == 204
+    assert organizer.get(f"{QUIZ}/reports").json() == []
+    assert organizer.delete(f"{API}/reports/{uuid.uuid4()}").status_code == 404
