@@ -7,7 +7,7 @@ inside a sentence makes an entry too, but the sentence stays whole where it is.
 
 import datetime as dt
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
@@ -29,13 +29,16 @@ from api.markup import Fields, Malformed, read_yaml, split_header
 from api.notefile import (
     Block,
     Link,
+    dated_line,
     find_date,
     find_links,
     heading_text,
     match_topics,
     plain,
+    relist,
 )
 from api.places import Places, one_line, words
+from api.scan import HTML_BLOCK
 
 _NOT_PRINTED = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
 
@@ -48,6 +51,8 @@ class Known:
 
 
 Target = EntryFile | Known
+
+BOLD, BULLET = 7, 8  # the levels of what heads a meeting without being a heading
 
 
 @dataclass
@@ -62,11 +67,14 @@ class Heading:
 
 @dataclass
 class Open:
-    """An entry to which text is still added. `depth` is that of its list item."""
+    """An entry to which text is still added. `depth` is that of its list item.
+
+    `above` are the levels of the list that its notes do not show.
+    """
 
     entry: Target
     depth: int = 0
-    cut: int = 0  # columns before its text in the source
+    above: int = 0
 
 
 def import_note(
@@ -131,6 +139,7 @@ class _Splitter(Places):
         # Where we are in the note:
         self.headings: list[Heading] = []
         self.open: list[Open] = []
+        self.in_html = 0  # elements of HTML that are open: they stay whole, in one file
         self.entry_level = 0  # of the heading that opened the entry, if one did
         self.meeting: MeetingFile | None = None
         self.levels: list[int] = []  # of the meeting's heading and of those open below it
@@ -145,12 +154,17 @@ class _Splitter(Places):
                 self._heading(block)
             elif block.kind == "definition":
                 self._leftovers(block)
+            elif self._dated(block):
+                pass
             elif self.meeting:
                 self._to_meeting(self.meeting, block)
             elif block.kind == "rule":
                 self.open = []
             else:
                 self._text(block)
+            if block.kind in ("html", "text", "item"):
+                for tag in HTML_BLOCK.finditer(self.masked, block.start, block.end):
+                    self.in_html = max(0, self.in_html + (-1 if tag["end"] else 1))
         self._close_headings(0)
         self._place_definitions()
 
@@ -191,9 +205,14 @@ class _Splitter(Places):
                 text = heading_text(text)
                 text = text if "*" in text or not text else f"**{text}**"
             else:
-                text = _dedent(text, place.cut)
+                text = self._shown(start, end, block, place.above)
             file.chunks.append(Chunk(start, end, text, block.kind, block.start))
             self._field(file, start, start, end)
+
+    def _shown(self, start: int, end: int, block: Block, above: int) -> str:
+        if block.kind == "item":
+            return relist(self.source, start, end, block, above)
+        return self.source[start:end]
 
     def _why_no_entry(self) -> str:
         if not self.headings:
@@ -204,6 +223,27 @@ class _Splitter(Places):
             where = " and ".join(f"{self.folder}/topics/{topic}.md" for topic in heading.topics)
             return f"no link above it under {text!r}; perhaps it belongs in {where}"
         return f"no link above it under {text!r}"
+
+    def _dated(self, block: Block) -> bool:
+        """Whether a meeting begins here without a heading: a date alone, in bold or in a bullet."""
+        if self.levels == [BULLET] and self.meeting and block.depth < 2:
+            self.meeting, self.levels = None, []
+        bullet = block.kind == "item" and block.depth == 1 and block.first
+        headed = self.meeting is not None and self.levels[0] < BOLD
+        if headed or not (bullet or block.kind == "text"):
+            return False
+        start, end = content_of(self.source, block)
+        try:
+            text = dated_line(self.source[start:end])
+            found = find_date(text) if text else None
+        except ValueError:
+            return False
+        if not text or not found:
+            return False
+        self.open, self.entry_level = [], 0
+        heading = replace(block, start=start, end=end, level=BULLET if bullet else BOLD)
+        self._open_meeting(heading, text, *found)
+        return True
 
     # Headings ------------------------------------------------------------------------------------
 
@@ -274,7 +314,8 @@ class _Splitter(Places):
             self._add(meeting, block, text, max(2, min(6, len(self.levels))))
 
     def _to_meeting(self, meeting: MeetingFile, block: Block) -> None:
-        self._add(meeting, block, self.source[block.start : block.end])
+        above = 1 if self.levels == [BULLET] else 0  # the level of the bullet with the date
+        self._add(meeting, block, self._shown(block.start, block.end, block, above))
 
     def _add(self, meeting: MeetingFile, block: Block, text: str, level: int = 0) -> None:
         chunk = Chunk(block.start, block.end, text, block.kind, block.start, level)
@@ -301,10 +342,10 @@ class _Splitter(Places):
         links = self._links(block)
         place = self._place(block)
         start, end = content_of(self.source, block)
-        can_lead = block.kind in ("text", "item", "heading")
+        can_lead = block.kind in ("text", "item", "heading") and not self.in_html
         leads = find_leads(self.source, links if can_lead else [], start, end)
         if not leads and links and place is None:
-            place = Open(self._entry(links[0]), block.depth, block.marker)
+            place = Open(self._entry(links[0]), block.depth, max(0, block.depth - 1))
             self._push(place, block)
         if not leads:
             self._note(place, block.start, block.end, block)
@@ -336,7 +377,7 @@ class _Splitter(Places):
         before = len(self.entries)
         names, after = read_byline(self.source, link.end, end)
         entry = self._entry(link, names)
-        place = Open(entry, block.depth, block.indent)
+        place = Open(entry, block.depth, block.depth)
         is_anchor = 0 <= link.url_start < link.text_start
         if (
             not isinstance(entry, EntryFile)
@@ -437,13 +478,3 @@ def _addresses(header: Fields) -> list[Address]:
     if arxiv or doi or openreview:
         found.append(Address("paper", arxiv=arxiv, doi=doi, openreview=openreview))
     return found
-
-
-def _dedent(text: str, columns: int) -> str:
-    """The lines moved left by as much, or as far as their own indentation goes."""
-    lines = []
-    for line in text.split("\n"):
-        body = line.lstrip(" \t")
-        margin = line[: len(line) - len(body)].expandtabs(4)
-        lines.append(margin[min(columns, len(margin)) :] + body)
-    return "\n".join(lines)

@@ -37,7 +37,8 @@ def _group_notes(chunks: list[Chunk], source: str) -> Rendered:
         if index:
             lines += [""] * _blank_lines(chunks[index - 1], chunk, source)
         begins[chunk.start] = len(lines) + 1
-        lines += [f"    {line}".rstrip() for line in chunk.text.split("\n")]
+        # Two spaces at the end of a line break it: only a blank line is stripped.
+        lines += [f"    {line}" if line.strip() else "" for line in chunk.text.split("\n")]
     return Rendered("\n".join([*lines, ""]), begins)
 
 

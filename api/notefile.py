@@ -175,7 +175,7 @@ _LINK = re.compile(
           (?P<title>\s+(?:"[^"]*"|'[^']*'|\([^()]*\)))?\s*\)
         | \[(?P<label>[^\[\]]*)\] )?
     | <(?P<auto>https?://[^\s<>]+)>
-    | <a\s[^>]*?href=["'](?P<href>[^"']+)["'][^>]*>(?P<anchor>.*?)</a>
+    | <a\s[^>]*?href\s*=\s*(?P<quote>["']?)(?P<href>[^"'\s>]+)(?P=quote)[^>]*>(?P<anchor>.*?)</a>
     | (?<![\w/"'=])(?P<bare>https?://[^\s<>]+)""",
     re.S | re.X | re.I,
 )
@@ -267,6 +267,49 @@ def find_date(text: str) -> tuple[dt.date, str] | None:
             except ValueError:
                 raise ValueError(f"there is no day {match[0]!r}") from None
     return None
+
+
+_ONLY_A_DATE = re.compile(
+    r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?)?[\W_]*", re.I
+)
+
+
+def dated_line(text: str) -> str | None:
+    """What stands in a line that heads a meeting without a `#`: bold with a date, or a date alone.
+
+    Raises ValueError for a day that does not exist.
+    """
+    bold = re.fullmatch(r"\s*(\*\*|__)(?P<inside>[^\n*_]+)\1\s*:?\s*", text)
+    inside = bold["inside"] if bold else text
+    if "\n" in text.strip() or not (found := find_date(inside)):
+        return None
+    rest = inside.replace(found[1], "", 1)
+    return inside.strip() if bold or _ONLY_A_DATE.fullmatch(rest) else None
+
+
+def relist(source: str, start: int, end: int, block: Block, above: int = 0) -> str:
+    """Text of an item with four columns for each level of its list, `above` levels taken off.
+
+    Other readers of Markdown nest by two or three; ours would put such items on one level.
+    """
+    first, *others = source[start:end].split("\n")
+    level = block.depth - above
+    marks = _MARKERS.match(first) if block.first and start == block.start else None
+    if marks:  # "- - a" opens two levels in one line
+        outer = max(0, level - len(marks[0].split()))
+        first = _moved(first, 4 * outer - block.marker)
+    elif start == block.start:
+        first = _moved(first, 4 * level - block.indent)
+    return "\n".join([first, *(_moved(line, 4 * level - block.indent) for line in others)])
+
+
+_MARKERS = re.compile(r"\s*(?:(?:[-+*]|\d{1,9}[.)])(?:\s+|$))+")
+
+
+def _moved(line: str, columns: int) -> str:
+    body = line.lstrip(" \t")
+    margin = len(line[: len(line) - len(body)].expandtabs(4))
+    return " " * max(0, margin + columns) + body if body else line
 
 
 _NO_TOPIC = re.compile(

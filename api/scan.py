@@ -192,7 +192,7 @@ def _without_comments(text: str) -> str:
 _MARGIN = re.compile(r"[ \t]*")
 # What makes the indented text below it its own content: an admonition, a tab, a list item, ...
 _OPENS = re.compile(r"(?:!!!|\?\?\?|===|[-*+][ \t]|\d+[.)][ \t]|\[\^[^\]\n]+\]:|:[ \t])")
-_HTML_BLOCK = re.compile(
+HTML_BLOCK = re.compile(
     r"<(?P<end>/?)(?:article|aside|blockquote|details|div|dl|fieldset|figure|footer|header|main|nav"
     r"|ol|p|pre|section|table|tbody|td|th|thead|tr|ul|video)\b[^<>]*>",
     re.IGNORECASE,
@@ -221,7 +221,7 @@ def _without_indented_code(text: str) -> str:
             levels.append(column // 4 * 4 + 4)
         begins = written.startswith("#") and column == levels[-1]  # a heading is one line
         if "<" in written:
-            for tag in _HTML_BLOCK.finditer(written):
+            for tag in HTML_BLOCK.finditer(written):
                 in_html = max(0, in_html - 1) if tag["end"] else in_html + 1
     return "\n".join(lines)
 

@@ -16,7 +16,7 @@ HERE = Path(__file__).parent
 SPECIMEN = HERE / "specimens" / "import" / "notes.md"
 CONTENT = read_content(HERE / "content" / "docs")
 # What may stand between the parts: marks of Markdown and of lists, no words.
-MARKUP = re.compile(r"(?:\d{1,9}[.)]|(?:_[ \t]*){3,}|[\s\[\]()<>#=+*|/·•.,;:\-–—])*")
+MARKUP = re.compile(r"(?:\d{1,9}[.)]|[\s\[\]()<>#=+*_|/·•.,;:\-–—])*")
 
 
 def split(source: str, content: Content = CONTENT) -> Import:
@@ -24,7 +24,7 @@ def split(source: str, content: Content = CONTENT) -> Import:
 
 
 def words(text: str) -> list[str]:
-    return re.findall(r"\w+", text)
+    return re.findall(r"[^\W_]+", text)
 
 
 def assert_nothing_is_lost(source: str, result: Import) -> None:
@@ -243,6 +243,83 @@ def test_the_host_or_the_logo_says_what_kind_it_is(link, kind):
     assert f"\nkind: {kind}" in text
 
 
+@pytest.mark.parametrize(
+    ("line", "date"),
+    [
+        ("**2024-03-05**", "2024-03-05"),
+        ("__Meeting, 5 March 2024__:", "2024-03-05"),
+        ("Tuesday, March 5, 2024", "2024-03-05"),
+        ("- 2024-03-05", "2024-03-05"),
+    ],
+)
+def test_a_date_on_a_line_of_its_own_opens_a_meeting_too(line, date):
+    source = f"[Title](https://example.org) - ours\n\n{line}\n\n    - What we said\n\n# Later\n"
+
+    result = split(source)
+
+    assert list(result.files) == ["docs/library/title.md", f"docs/meetings/{date}.md"]
+    assert "What we said" in result.files[f"docs/meetings/{date}.md"]
+    assert_nothing_is_lost(source, result)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "We met on 2024-03-05.",
+        "**important:** see 2024-03-05",
+        "- on 2024-03-05 we read it",
+        "**2024-02-30**",
+        "> 2024-03-05",
+    ],
+)
+def test_a_date_within_a_sentence_opens_none(line):
+    assert split(f"{line}\n\nWords.\n").files == {}
+
+
+def test_a_log_of_dated_bullets_is_a_meeting_each():
+    source = "- 2024-01-05\n  - read it\n    - twice\n- 2024-01-12\n  - nothing\n- no date\n"
+
+    result = split(source)
+
+    assert {path: text.split('notes"\n\n')[1] for path, text in result.files.items()} == {
+        "docs/meetings/2024-01-05.md": "    - read it\n        - twice\n",
+        "docs/meetings/2024-01-12.md": "    - nothing\n",
+    }
+    assert [part.text for part in result.unplaced] == ["- no date"]
+    assert_nothing_is_lost(source, result)
+
+
+def test_lists_nest_as_our_reader_of_markdown_nests():
+    source = (
+        "# 2024-03-05\n\n1. one\n   1. two\n      > said\n\n      more\n   2. two\n"
+        "2. one  \n   broken\n"
+        "- - a\n  - b\n"
+    )
+
+    text = split(source).files["docs/meetings/2024-03-05.md"]
+
+    assert text.split('notes"\n\n')[1] == (
+        "    1. one\n        1. two\n            > said\n\n            more\n        2. two\n"
+        "    2. one  \n        broken\n    - - a\n        - b\n"
+    )
+
+
+def test_html_stays_whole_in_one_file():
+    source = (
+        "[Title](https://example.org) - ours\n\n<details><summary>More</summary>\n\n"
+        "[Inside](https://inside.example)\n\n</details>\n\n<a href=https://bare.example>Bare</a>\n"
+    )
+
+    result = split(source)
+
+    assert list(result.files) == [f"docs/library/{name}.md" for name in ("title", "inside", "bare")]
+    assert (
+        "[Inside](https://inside.example)\n\n    </details>"
+        in result.files["docs/library/title.md"]
+    )
+    assert_nothing_is_lost(source, result)
+
+
 def test_a_sentence_with_a_link_stays_whole():
     source = "[Toy](https://t.example)\n\nIt builds on [Older\nWork](https://o.example), I think.\n"
 
@@ -357,7 +434,9 @@ BLOCK = st.one_of(
     st.builds("{}\n{}\n{}".format, st.just("```"), LINE, st.sampled_from(["```", ""])),
     st.builds("[{}]: {} '{}'".format, st.sampled_from(["one", "two", "one"]), URL, WORD),
     st.builds("| {} | b |\n| --- | --- |\n| {} | d |".format, WORD, LINK),
-    st.sampled_from(["---", "", "<div>\n", "---\na: b\n---"]),
+    st.builds("**{}**".format, DAY),
+    st.builds("- {}\n  - {}\n    - {}".format, DAY, LINE, LINE),
+    st.sampled_from(["---", "", "<div>\n", "</div>\n", "2024-03-07", "---\na: b\n---"]),
 )
 NOTE = st.builds(
     lambda blocks, between, end: between.join(blocks).replace("\n", end),
