@@ -3,8 +3,9 @@
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
+from api.addresses import read_address, work_names
 from api.check_links import demo_slugs
 from api.content import Content
 from api.grading import NoKey, find_key, plain
@@ -94,29 +95,15 @@ def _identifiers(content: Content, entry: Entry) -> Found:
     if not entry.url:
         return
     path, line = entry.path, content.line(entry.path, "url")
-    named = identifiers(entry.url)
-    if named and entry.url.startswith("http://"):
+    address = read_address(entry.url)
+    named = {field: getattr(address, field) for field in ("arxiv", "doi", "openreview")}
+    if any(named.values()) and entry.url.startswith("http://"):
         yield Problem(path, line, f"url: write https:// for {urlsplit(entry.url).hostname}")
     for field, value in named.items():
         given = getattr(entry, field)
-        if given and given.lower() != value.lower():
+        if value and given and given.lower() != value.lower():
             message = f"url leads to {field} {value}, but `{field}` says {given}; make them agree"
             yield Problem(path, line, message)
-
-
-def identifiers(url: str) -> dict[str, str]:
-    """The arXiv number, DOI or OpenReview id that an address holds."""
-    parts = urlsplit(url)
-    host = (parts.hostname or "").removeprefix("www.")
-    if host.endswith("arxiv.org"):
-        found = re.match(r"/(?:abs|pdf|html)/(?P<id>.+?)(?:v\d+)?(?:\.pdf)?/?$", parts.path)
-        return {"arxiv": found["id"]} if found else {}
-    if host in ("doi.org", "dx.doi.org"):
-        return {"doi": unquote(parts.path[1:])}
-    if host == "openreview.net":
-        forum = re.search(r"(?:^|&)id=([^&]+)", parts.query)
-        return {"openreview": forum[1]} if forum else {}
-    return {}
 
 
 def _meeting(content: Content, meeting: Meeting, known: Known) -> Found:
@@ -131,38 +118,37 @@ def _meeting(content: Content, meeting: Meeting, known: Known) -> Found:
     yield from _references(content, path, "readings", meeting.readings, library, "library entry")
 
 
-NAMES = {"arxiv": "arXiv number", "doi": "DOI", "openreview": "OpenReview id", "url": "address"}
-
-
 # Things that stand twice -------------------------------------------------------------------------
 
 
+NAMES = {
+    **{"arxiv": "arXiv number", "doi": "DOI", "openreview": "OpenReview id"},
+    **{"url": "address", "video": "video"},
+}
+
+
 def _twice(content: Content) -> Found:
-    """One entry a work: no address, arXiv number or DOI in two of them."""
-    seen: dict[tuple[str, str], tuple[str, int]] = {}
+    """One entry a work: no address, no identifier, no video in two of them."""
+    seen: dict[tuple[str, str], tuple[Entry, int, str | None]] = {}
     for entry in sorted(content.to_judge(Entry), key=lambda entry: entry.path):
-        for field, kind, value in _works(entry):
+        for field, kind, value, start in _works(entry):
             line = content.line(entry.path, field)
-            other, there = seen.setdefault((kind, value), (entry.path, line))
-            if other != entry.path:
-                message = f"the same {NAMES[kind]} as {other}:{there}; keep one entry a work"
-                yield Problem(entry.path, line, message)
+            other, there, other_start = seen.setdefault((kind, value), (entry, line, start))
+            if other is entry or (start and other_start and start != other_start):
+                continue  # the stream of a day holds many talks, a long page many articles
+            message = f"the same {NAMES[kind]} as {other.path}:{there}; keep one entry a work"
+            yield Problem(entry.path, line, message)
 
 
-def _works(entry: Entry) -> Iterator[tuple[str, str, str]]:
-    """What names the work: the field, the kind of name, the name in one spelling."""
-    found = {}
-    for field in ("arxiv", "doi", "openreview"):
-        if value := getattr(entry, field):
-            found[field] = (field, field, value.lower())
-    for kind, value in identifiers(entry.url or "").items():
-        found.setdefault(kind, ("url", kind, value.lower()))
-    if entry.url and not identifiers(entry.url):
-        parts = urlsplit(entry.url)
-        host = (parts.hostname or "").removeprefix("www.")
-        address = f"{host}{parts.path.rstrip('/')}?{parts.query}#{parts.fragment}"
-        found["url"] = ("url", "url", address)
-    return iter(found.values())
+def _works(entry: Entry) -> Iterator[tuple[str, str, str, str | None]]:
+    """What names the work: the field, the kind of name, the name, where in a video."""
+    given = work_names(entry.arxiv, entry.doi, entry.openreview)
+    for kind, value in sorted(given):
+        # The number may be known from its DOI alone.
+        yield kind if getattr(entry, kind) else "doi", kind, value, None
+    address = read_address(entry.url) if entry.url else None
+    for kind, value in sorted(address.names - given) if address else ():
+        yield "url", kind, value, address.start if address and kind in ("video", "url") else None
 
 
 def _question_ids(content: Content) -> Found:

@@ -7,13 +7,14 @@ names it. A made-up value would pass the check and be published.
 import datetime as dt
 import re
 import unicodedata
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import yaml
 
+from api.addresses import read_address
 from api.names import read_name
 from api.records import Kind
 
@@ -177,96 +178,6 @@ def _last_of_path(url: str | None) -> str:
     if any(len(word) > 1 for word in fold(last)):
         return last
     return parts.netloc.removeprefix("www.")
-
-
-# Addresses ---------------------------------------------------------------------------------------
-
-ARXIV_ID = r"(?:\d{4}\.\d{4,5}|[a-z-]+(?:\.[A-Z]{2})?/\d{7})"
-_PAPER_HOSTS = (
-    *("arxiv.org", "openreview.net", "aclanthology.org", "doi.org", "proceedings.mlr.press"),
-    *("proceedings.neurips.cc", "papers.nips.cc", "jmlr.org", "dl.acm.org"),
-)
-_TALK_HOSTS = ("youtube.com", "youtu.be", "youtube-nocookie.com", "vimeo.com")
-_TOOL_HOSTS = ("github.com", "gitlab.com", "pypi.org")
-
-
-@dataclass(frozen=True)
-class Address:
-    """What the form of a web address says about what stands there."""
-
-    kind: Kind
-    year: int | None = None
-    arxiv: str | None = None
-    doi: str | None = None
-    openreview: str | None = None
-    video: str | None = None  # YouTube's id
-    start: str | None = None  # where in the video
-    page: str = ""  # host and path, without what does not change the page
-
-    @property
-    def names(self) -> set[tuple[str, str]]:
-        """Names under which the same thing is found again."""
-        found = {(n, str(getattr(self, n)).lower()) for n in ("arxiv", "doi") if getattr(self, n)}
-        found |= {("openreview", self.openreview)} if self.openreview else set()
-        if self.video:
-            return {("youtube", self.video)}
-        return found or {("url", self.page)}
-
-
-def read_address(url: str) -> Address:
-    try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "").removeprefix("www.").removeprefix("m.")
-    except ValueError:  # no valid address, "http://[", which the check will say
-        return Address("article", page=url)
-    query = parse_qs(parts.query)
-    arxiv = re.search(rf"/(?:abs|pdf|html)/({ARXIV_ID})", parts.path) if "arxiv" in host else None
-    doi = re.search(r"10\.\d{4,9}/[^\s?#]+", unquote(parts.path))
-    year = re.search(r"/((?:19|20)\d\d)(?=/|$)", parts.path)
-    identifier = arxiv and re.sub(r"\.[A-Z]{2}/", "/", arxiv[1])
-    return Address(
-        kind=_kind(host, parts.path),
-        year=_arxiv_year(identifier) if identifier else int(year[1]) if year else None,
-        arxiv=identifier,
-        doi=doi[0].rstrip("/.") if doi and _is(host, ("doi.org", "dl.acm.org")) else None,
-        openreview=query.get("id", [""])[0] or None if host == "openreview.net" else None,
-        video=_video(host, parts.path, query),
-        start=(query.get("t") or query.get("start") or [""])[0] or None,
-        page=_page(host, parts.path, query),
-    )
-
-
-def _is(host: str, known: Sequence[str]) -> bool:
-    return any(host == name or host.endswith(f".{name}") for name in known)
-
-
-def _kind(host: str, path: str) -> Kind:
-    if _is(host, _TALK_HOSTS):
-        return "talk"
-    if _is(host, _PAPER_HOSTS) or path.lower().endswith(".pdf"):
-        return "paper"
-    return "tool" if _is(host, _TOOL_HOSTS) else "article"
-
-
-def _arxiv_year(identifier: str) -> int:
-    """2211.00593 is of 2022, hep-th/9711200 of 1997."""
-    digits = int(identifier.rpartition("/")[2][:2])
-    return 1900 + digits if "/" in identifier and digits > 90 else 2000 + digits
-
-
-def _video(host: str, path: str, query: dict[str, list[str]]) -> str | None:
-    if host == "youtu.be":
-        return path.strip("/") or None
-    if not _is(host, ("youtube.com", "youtube-nocookie.com")):
-        return None
-    inside = re.match(r"/(?:embed|shorts|live|v)/([\w-]+)", path)
-    return inside[1] if inside else query.get("v", [""])[0] or None
-
-
-def _page(host: str, path: str, query: dict[str, list[str]]) -> str:
-    kept = sorted((k, v) for k, vs in query.items() for v in vs if not k.startswith("utm_"))
-    path = re.sub(r"/index\.html?$", "/", path).rstrip("/")
-    return host + path + "".join(f"&{k}={v}" for k, v in kept)
 
 
 # Files -------------------------------------------------------------------------------------------

@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from itertools import zip_longest
 from pathlib import Path
 
+from api.addresses import Address, read_address
 from api.content import Content, read_content
-from api.drafts import Address, EntryDraft, NotWritten, read_address, write_new
+from api.drafts import EntryDraft, NotWritten, write_new
 from api.imports import Chunk, EntryFile, Import, Key, MeetingFile, account
 from api.leads import (
     BETWEEN,

@@ -15,16 +15,15 @@ from xml.etree import ElementTree
 
 from pydantic import TypeAdapter, ValidationError
 
+from api.addresses import ARXIV_ID, read_address, work_names
 from api.bibtex import read_bibtex
 from api.content import Content, read_content
 from api.drafts import (
-    ARXIV_ID,
     EntryDraft,
     NotWritten,
     entry_text,
     header,
     prompt,
-    read_address,
     write_new,
 )
 from api.markup import Malformed
@@ -223,10 +222,10 @@ def _judge(draft: EntryDraft) -> None:
 def _not_there(draft: EntryDraft, content: Content) -> None:
     if draft.url:
         names = read_address(draft.url).names
+        names |= work_names(draft.arxiv, draft.doi, draft.openreview)
         for entry in content.library.values():
-            if names & read_address(entry.url).names or (
-                draft.arxiv and draft.arxiv == entry.arxiv
-            ):
+            others = work_names(entry.arxiv, entry.doi, entry.openreview)
+            if names & (others | read_address(entry.url).names):
                 raise NotWritten(f"{draft.url} is in the library already: {entry.path}")
 
 

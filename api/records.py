@@ -71,6 +71,9 @@ class Record(BaseModel):
         return self
 
 
+_HOST = re.compile(r"(?=.{4,253}\Z)[^\W_](?:[\w-]*[^\W_])?(?:\.[^\W_](?:[\w-]*[^\W_])?)+")
+
+
 def _web_address(url: str) -> str:
     try:
         parts = urlsplit(url)
@@ -78,7 +81,7 @@ def _web_address(url: str) -> str:
     except ValueError:
         host = None
     plain = url.isprintable() and not any(c in ' <>"`' for c in url)
-    if not host or "." not in host or parts.scheme not in ("http", "https") or not plain:
+    if not host or not _HOST.fullmatch(host) or parts.scheme not in ("http", "https") or not plain:
         raise ValueError(f"{short(url)} is not a web address; write https://...")
     if parts.username is not None:
         raise ValueError("a name or password in an address; take it out")
@@ -114,7 +117,12 @@ Moment = Annotated[dt.datetime, BeforeValidator(_moment), AfterValidator(_with_z
 Url = Annotated[str, AfterValidator(_web_address)]
 Doi = Annotated[str, StringConstraints(pattern=r"\A10\.\d{4,9}/\S+\z")]
 Arxiv = Annotated[
-    str, StringConstraints(pattern=r"\A(\d\d(0[1-9]|1[0-2])\.\d{4,5}|[a-z-]+/\d{7})\z")
+    str,
+    # Four digits behind the month until 2014, five since then; before April 2007 by archive.
+    StringConstraints(
+        pattern=r"\A((0[7-9]|1[0-4])(0[1-9]|1[0-2])\.\d{4}|(1[5-9]|[2-9]\d)(0[1-9]|1[0-2])\.\d{5}"
+        r"|[a-z-]+(\.[A-Z]{2})?/\d{7})\z"
+    ),
 ]
 OpenReview = Annotated[str, StringConstraints(pattern=r"\A[\w-]{6,20}\z")]
 Kind = Literal["paper", "talk", "article", "tool"]
@@ -301,7 +309,7 @@ def explain(
                 what, folder = REFERENCES[str(where[0])]
                 message = f"no {what} is named {short(given)}; {nearest(given, names_in(folder))}"
             case "string_pattern_mismatch":
-                message = f"{name}: {short(given)} has not the right form; {_form(where)}"
+                message = f"{name}: {short(given)} has not the right form; {_form(where, given)}"
             case kind:
                 message = f"{name}: {_plain(kind, given, context) or _as_found(detail)}"
         found.append((where, message))
@@ -343,12 +351,17 @@ def _as_found(detail: Any) -> str:
     return f"{detail['msg']}; given: {short(detail['input'])}"
 
 
+# What each identifier looks like within a longer text, and an example.
 FORMS = {
-    "arxiv": 'write its number, as "2211.00593"',
-    "doi": "write 10.NNNN/...",
-    "openreview": "write the forum's id, as gEZrGCozdqR",
+    "arxiv": (r"\d{4}\.\d{4,5}", 'its number, as "2211.00593"'),
+    "doi": (r"10\.\d{4,9}/\S+", "10.NNNN/..."),
+    "openreview": (r"(?<=[?&]id=)[\w-]+", "the forum's id, as gEZrGCozdqR"),
 }
 
 
-def _form(where: tuple[str | int, ...]) -> str:
-    return FORMS.get(str(where[0]), "write small letters, digits and single hyphens")
+def _form(where: tuple[str | int, ...], given: Any) -> str:
+    pattern, example = FORMS.get(str(where[0]), ("", "small letters, digits and single hyphens"))
+    found = re.search(pattern, str(given)) if pattern else None
+    if found and found[0] != given:
+        return f'write "{found[0]}"'
+    return f"write {example}"

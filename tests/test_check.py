@@ -145,6 +145,76 @@ def test_an_annotation_keeps_to_its_line():
     assert github(problem) == ("::error file=docs/a%2Cb%3Ac.md,line=3::50 %25 wrong%0A::error::no")
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "what"),
+    [
+        ("url: http://example.org/A/", "url: https://www.EXAMPLE.org/A?utm_source=x", "address"),
+        ("url: https://example.org:443/A#b", "url: https://example.org/A", "address"),
+        ("url: https://example.org/a/index.html", "url: https://example.org/a", "address"),
+        ("url: https://example.org/A#b", "url: https://example.org/A#c", None),
+        ("url: https://example.org/A", "url: https://example.org/a", None),
+        ("url: https://example.org/?p=1", "url: https://example.org/?p=2", None),
+        (
+            "url: https://arxiv.org/abs/2211.00593",
+            "url: https://export.arxiv.org/pdf/2211.00593v2.pdf",
+            "arXiv number",
+        ),
+        ('arxiv: "2211.00593"', "url: https://alphaxiv.org/abs/2211.00593v1", "arXiv number"),
+        ('arxiv: "2211.00593"', "doi: 10.48550/arXiv.2211.00593", "arXiv number"),
+        ("arxiv: math.GT/0309136", "url: https://arxiv.org/abs/math/0309136", "arXiv number"),
+        ("doi: 10.1162/TACL_a", "url: https://dx.doi.org/10.1162/tacl_a", "DOI"),
+        (
+            "openreview: gEZrGCozdqR",
+            "url: https://openreview.net/pdf?id=gEZrGCozdqR",
+            "OpenReview id",
+        ),
+        ("url: https://youtu.be/abc", "url: https://www.youtube.com/watch?v=abc&t=9s", "video"),
+        ("url: https://youtu.be/abc?t=1", "url: https://www.youtube.com/watch?v=abc&t=9s", None),
+    ],
+)
+def test_a_work_that_stands_twice_is_found_under_any_address(project, first, second, what):
+    for name, field in (("a", first), ("b", second)):
+        header = HEADER.replace("/tool", f"/{name}")
+        if field.startswith("url:"):
+            header = re.sub("url: .*", "", header)
+        text = header.replace("\n---\n", f"\n{field}\n---\n")
+        (project / "docs" / "library" / f"{name}.md").write_text(text)
+
+    found = complaints(project)
+
+    assert [line.partition(": ")[2] for line in found] == (
+        [f"the same {what} as docs/library/a.md:8; keep one entry a work"] if what else []
+    )
+
+
+@pytest.mark.parametrize(
+    ("field", "sound", "wrong", "advice"),
+    [
+        ("arxiv", "2211.00593", "2211.00593v3", "2211.00593"),
+        ("arxiv", "1411.5018", "1411.05018", 'its number, as "2211.00593"'),
+        ("arxiv", "cs/0112017", "2213.00593", 'its number, as "2211.00593"'),
+        ("arxiv", "math.GT/0309136", "2211.0059", 'its number, as "2211.00593"'),
+        ("doi", "10.1162/tacl_a_00321", "https://doi.org/10.1162/tacl_a_00321", None),
+        ("doi", "10.1000/182", "10.1/x", "10.NNNN/..."),
+        ("openreview", "gEZrGCozdqR", "https://openreview.net/forum?id=gEZrGCozdqR", None),
+        ("added", "2024-02-29", "2023-02-29", None),
+        ("url", "https://exämple.org/ä", "https://example..org/", None),
+        ("url", "https://1.2.3.4/x", "https://localhost/x", None),
+    ],
+)
+def test_an_identifier_has_its_form(project, field, sound, wrong, advice):
+    def told(value: str) -> list[str]:
+        header = re.sub(f"\n{field}: .*", "", HEADER)
+        text = header.replace("\n---\n", f"\n{field}: {value}\n---\n")
+        (project / "docs" / "library" / "a.md").write_text(text)
+        return complaints(project)
+
+    assert told(sound) == []
+    [line] = told(wrong)
+    assert line.startswith(f"docs/library/a.md:{7 if field == 'url' else 8}: {field}: ")
+    assert advice is None or advice in line
+
+
 BOMBS = {
     "fences": "```a\n" * 60_000,
     "shorter fences": "".join("`" * n + "\n" for n in range(800, 3, -1)),
