@@ -5,7 +5,19 @@ from html.parser import HTMLParser
 
 import pytest
 
-from demos.figures import PALETTE, WIDTH, Series, attention, bars, distribution, heatmap, line
+from demos.figures import (
+    PALETTE,
+    WIDTH,
+    Series,
+    attention,
+    bars,
+    distribution,
+    graph,
+    heatmap,
+    line,
+    scatter,
+)
+from demos.figures.svg import PAGE
 
 SVG = "{http://www.w3.org/2000/svg}"
 PAGES = {"light": "#ffffff", "dark": "#1e2129"}
@@ -50,7 +62,47 @@ def an_attention():
     return attention(["A", " b", "\n"], [[1, 0, 0], [0.5, 0.5, 0], [0.2, 0.3, 0.5]], title="Head")
 
 
-KINDS = [a_line, some_bars, a_heatmap, a_distribution, an_attention]
+def a_map_with_its_control():
+    values = {"repeated": [[0.5, -1.0]], "fresh": [[0.25, 0.0]]}
+    return a_heatmap(values=values, row_labels=["0"], column_labels=["0", "1"], outlined=[(0, 1)])
+
+
+def a_scatter(**changes):
+    groups = {"heads": [(1.0, 2.0), (3.0, 4.0)], "control": [(1.0, -1.0)]}
+    labels = {"heads": ["L1H2", "L5H0"], "control": ["random"]}
+    return scatter(**({"groups": groups, "labels": labels} | TITLES | changes))
+
+
+def a_graph(**changes):
+    layers = {"input": ["token"], "layer 0": ["0.1", "0.2"], "output": ["logits"]}
+    edges = [
+        ("token", "0.1", 0.5),
+        ("token", "0.2", -2.0),
+        ("0.1", "logits", 1.0),
+        ("token", "logits", 0.0),
+    ]
+    given = {"layers": layers, "edges": edges, "title": "A circuit", "value_title": "effect"}
+    return graph(**(given | changes))
+
+
+def a_loss_curve():
+    series = [Series("loss", [5.0, 0.5, 0.05]), Series("control", [5.0, 4.0, 3.0])]
+    return a_line(
+        x=[1, 10, 1000], series=series, log_x=True, log_y=True, reference=("uniform", 4.5)
+    )
+
+
+KINDS = [
+    a_line,
+    some_bars,
+    a_heatmap,
+    a_distribution,
+    an_attention,
+    a_map_with_its_control,
+    a_scatter,
+    a_graph,
+    a_loss_curve,
+]
 
 
 class Page(HTMLParser):
@@ -130,7 +182,7 @@ def test_text_and_axes_take_the_colour_of_the_page_and_marks_one_of_the_palette(
     assert drawing.get("fill") == "currentColor"
     for element in drawing.iter():
         colours = {element.get("fill"), element.get("stroke")} - {None, "none"}
-        assert colours <= palette | {"currentColor"}
+        assert colours <= palette | {"currentColor", PAGE}
         if element.tag == f"{SVG}text":
             assert not colours
 
@@ -332,6 +384,120 @@ def test_attention_shows_the_spaces_and_line_ends_of_tokens():
     assert Page(an_attention().html).rows[0] == ["query / key", "A", "·b", "⏎"]
 
 
+def test_a_map_and_its_control_share_one_scale_and_the_same_outline():
+    figure = a_map_with_its_control()
+    drawing = ElementTree.fromstring(figure.svg)
+    cells = {
+        element.find(f"{SVG}title").text: element.get("opacity")
+        for element in drawing.iter(f"{SVG}path")
+        if element.find(f"{SVG}title") is not None
+    }
+
+    assert cells == {
+        "repeated, head 0, layer 0: 0.5": "0.5",
+        "repeated, head 0, layer 1: -1": "1",
+        "fresh, head 0, layer 0: 0.25": "0.25",
+        "fresh, head 0, layer 1: 0": "0",
+    }
+    outlines = [e for e in drawing.iter(f"{SVG}path") if e.get("stroke-width") == "2.5"]
+    assert len(outlines) == 2
+    assert Page(figure.html).rows[1:] == [
+        ["repeated, 0", "0.5", "-1"],
+        ["fresh, 0", "0.25", "0"],
+    ]
+
+
+def test_equal_factors_are_equal_distances_on_a_logarithmic_axis():
+    figure = a_line(
+        x=[1, 10, 100], series=[Series("s", [1.0, 1.0, 1.0])], log_x=True, reference=("chance", 2)
+    )
+    dots = [
+        float(re.match(r"M(\S+)", element.get("d"))[1])
+        for element in ElementTree.fromstring(figure.svg).iter(f"{SVG}path")
+        if element.get("d").endswith("h0")
+    ]
+
+    assert dots[1] - dots[0] == pytest.approx(dots[2] - dots[1], abs=0.2)
+    assert "chance: 2" in figure.svg
+    assert figure.description.endswith(" chance: 2.")
+
+
+@pytest.mark.parametrize(
+    ("x", "ticks"),
+    [
+        ([1, 40], {"1", "2", "5", "10", "20"}),
+        ([1, 1000], {"1", "10", "100", "1000"}),
+        ([0.003, 3e9], {"0.01", "1", "100"}),
+    ],
+)
+def test_a_logarithmic_axis_has_a_few_round_ticks(x, ticks):
+    figure = a_line(x=x, series=[Series("s", [0.5, 7.0])], log_x=True)
+    texts = list(ElementTree.fromstring(figure.svg).iter(f"{SVG}text"))
+    shown = {e.text for e in texts if e.get("text-anchor") == "middle"} - {"layer"}
+
+    assert ticks <= shown
+    assert len(shown) <= 7
+
+
+def test_a_scatter_plot_names_each_point():
+    figure = a_scatter(diagonal=True)
+
+    assert marks(figure) == ["L1H2: 1, 2", "L5H0: 3, 4", "random: 1, -1"]
+    assert Page(figure.html).rows == [
+        ["point", "layer", "effect (logits)"],
+        ["L1H2", "1", "2"],
+        ["L5H0", "3", "4"],
+        ["random", "1", "-1"],
+    ]
+    assert figure.description == (
+        "effect (logits) against layer. heads: 2 points, x from 1 to 3, y from 2 to 4. "
+        "control: 1 point, x from 1 to 1, y from -1 to -1."
+    )
+
+
+def test_groups_of_points_differ_in_shape():
+    shapes = {
+        re.sub(r"^M\S+ [-\d.]+?(?=m)", "", element.get("d"))
+        for element in ElementTree.fromstring(a_scatter().svg).iter(f"{SVG}path")
+        if element.find(f"{SVG}title") is not None
+    }
+    assert len(shapes) == 2
+
+
+def test_a_graph_tells_its_edges_from_the_strongest_on():
+    figure = a_graph()
+
+    assert Page(figure.html).rows == [
+        ["from", "to", "effect"],
+        ["token", "0.2", "-2"],
+        ["0.1", "logits", "1"],
+        ["token", "0.1", "0.5"],
+        ["token", "logits", "0"],
+    ]
+    assert figure.description == (
+        "4 nodes in 3 layers and 4 edges by effect; the strongest leads from token to 0.2: -2."
+    )
+    assert {"token", "0.1", "0.2", "logits", "token to 0.2: -2"} <= set(marks(figure))
+
+
+def test_an_edge_is_as_thick_as_it_is_strong_and_dashed_below_zero():
+    edges = {
+        element.find(f"{SVG}title").text: (
+            element.get("stroke-width"),
+            element.get("stroke-dasharray"),
+        )
+        for element in ElementTree.fromstring(a_graph().svg).iter(f"{SVG}path")
+        if element.find(f"{SVG}title") is not None
+    }
+
+    assert edges == {
+        "token to 0.2: -2": ("7", "8 4"),
+        "0.1 to logits: 1": ("4", None),
+        "token to 0.1: 0.5": ("2.5", None),
+        "token to logits: 0": ("1", None),
+    }
+
+
 def test_a_line_of_thirty_points_is_small():
     values = [0.37 * n for n in range(30)]
     figure = line(list(range(30)), [Series("effect", values)], **TITLES)
@@ -376,6 +542,18 @@ def test_flat_tiny_and_huge_numbers_can_be_drawn(values):
         (lambda: a_heatmap(values=[[1.0], [2.0]]), "'row' has 1 values for 3 places"),
         (lambda: a_heatmap(values=[[1.0, 2.0, float("inf")], [0, 0, 0]]), "finite numbers"),
         (lambda: distribution({"a": []}, title="D", x_title="x"), "finite numbers, at least one"),
+        (lambda: a_heatmap(values={}), "finite numbers, at least one"),
+        (lambda: a_heatmap(outlined=[(2, 0)]), "no cell in row 2, column 0 to outline"),
+        (lambda: a_line(log_x=True), "a logarithmic axis has no place for 0"),
+        (lambda: a_line(x=range(500), series=[Series("s", [0.0] * 500)]), "500 points are more"),
+        (lambda: a_scatter(groups={"heads": []}, labels=None), "finite numbers, at least one"),
+        (lambda: a_scatter(labels={"heads": ["a"]}), "'heads' has 2 values for 1 places"),
+        (lambda: a_graph(edges=[]), "at least one edge"),
+        (lambda: a_graph(edges=[("token", "0.9", 1)]), "ends at no node '0.9'"),
+        (lambda: a_graph(edges=[("0.1", "0.2", 1)]), "0.1 to 0.2 does not lead to a later layer"),
+        (lambda: a_graph(edges=[("token", "0.1", float("nan"))]), "a weight that is not finite"),
+        (lambda: a_graph(edges=[("token", "0.1", 1), ("token", "0.1", 2)]), "is given twice"),
+        (lambda: a_graph(layers={"a": ["x"], "b": ["x"]}), "two nodes have the same name"),
     ],
 )
 def test_numbers_that_cannot_be_drawn_are_refused(make, message):
@@ -386,6 +564,8 @@ def test_numbers_that_cannot_be_drawn_are_refused(make, message):
 def test_series_differ_in_more_than_colour():
     series = [Series(str(n), [float(n), n + 1.0, n + 2.0]) for n in range(4)]
     drawing = ElementTree.fromstring(a_line(series=series).svg)
-    dashes = [group.find(f"{SVG}path").get("stroke-dasharray") for group in drawing.iter(f"{SVG}g")]
+    groups = [group for group in drawing.iter(f"{SVG}g") if group.get("stroke")]
+    dashes = [group.find(f"{SVG}path").get("stroke-dasharray") for group in groups]
 
+    assert len(dashes) == 4
     assert all(one != other for one, other in itertools.combinations(dashes, 2))
