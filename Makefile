@@ -40,8 +40,8 @@ check: $(BIN)/.installed-all ## format, lint, types, content rules
 format: $(BIN)/.installed-all
 	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
 
-demos: $(BIN)/.installed-all model ## run the notebooks that changed; ALL=1 runs all and compares
-	@$(BIN)/python -m demos.execute $(if $(ALL),--check)
+demos: $(BIN)/.installed-all model ## run the notebooks that changed; ALL=1 runs all, under other seeds too, and compares
+	@$(BIN)/python -m demos.execute $(if $(ALL),--check --seeds,$(if $(SEEDS),--seeds))
 
 bench: $(BIN)/.installed-all model ## every benchmark, as ratios; NAME=site runs one
 	@$(BIN)/python -m tests.bench $(NAME)

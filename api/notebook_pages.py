@@ -33,6 +33,7 @@ _COPY_OF_CODE = re.compile(r'<div class="clipboard-copy-txt".*?</div>', re.S)
 _COPY_BUTTON = re.compile(r"<clipboard-copy\b.*?</clipboard-copy>", re.S)
 _COMMENT = re.compile(r"<!--.*?-->", re.S)
 _ANCHOR = re.compile(r'<a class="anchor-link" href="(?P<to>[^"]*)">¶</a>')
+_TAGS = re.compile(r'<div class="celltoolbar">\s*<div[^>]*>.*?</div>\s*</div>', re.S)
 _TAB_STOP = re.compile(r'(<div class="jp-Cell-inputWrapper") tabindex="0"')
 
 
@@ -41,12 +42,50 @@ def lean_notebook(html: str) -> str:
 
     Each code cell also holds its code a second time, for a button, and is a stop of the tab key.
     """
-    for part in (_STYLE, _SCRIPT, _COPY_OF_CODE, _COPY_BUTTON, _COMMENT):
+    for part in (_STYLE, _SCRIPT, _COPY_OF_CODE, _COPY_BUTTON, _COMMENT, _TAGS):
         html = part.sub("", html)
     html = _ANCHOR.sub(
         r'<a class="headerlink" href="\g<to>" title="Permanent link">&para;</a>', html
     )
     return _TAB_STOP.sub(r"\1", html).strip()
+
+
+_PREDICT = re.compile(r'<div class="[^"]*\bcelltag_predict\b[^"]*" id=')
+_OUTPUT = '<div class="jp-Cell-outputWrapper">'
+_DIV = re.compile(r"<(?P<close>/?)div\b")
+
+
+def fold_predictions(html: str, path: str) -> str:
+    """Fold the output of each cell tagged `predict`, until the reader has guessed and opens it.
+
+    A `<details>`, which needs no script. Raises Broken for such a cell that shows nothing.
+    """
+    parts, done = [], 0
+    for cell in _PREDICT.finditer(html):
+        end = _end_of_div(html, cell.start())
+        start = html.find(_OUTPUT, cell.start(), end)
+        if start < 0:
+            raise Broken(f"{path}: a cell tagged 'predict' shows nothing that could be folded")
+        stop = _end_of_div(html, start)
+        parts += [
+            html[done:start],
+            '<details class="predict"><summary><strong>Predict first.</strong> '
+            "Write down your guess, then open what was found.</summary>",
+            html[start:stop],
+            "</details>",
+        ]
+        done = stop
+    return "".join([*parts, html[done:]])
+
+
+def _end_of_div(html: str, start: int) -> int:
+    """Where the `<div>` that begins at `start` has ended."""
+    depth = 0
+    for tag in _DIV.finditer(html, start):
+        depth += -1 if tag["close"] else 1
+        if depth == 0:
+            return html.index(">", tag.end()) + 1
+    return len(html)
 
 
 def notebook_page(html: str, file_name: str, path: str) -> str:
@@ -55,7 +94,7 @@ def notebook_page(html: str, file_name: str, path: str) -> str:
         f'<p class="byline" data-search-exclude><a href="{escape(file_name)}" download>'
         "Download this notebook</a></p>"
     )
-    return lean_notebook(html) + download
+    return fold_predictions(lean_notebook(html), path) + download
 
 
 class Demo(NamedTuple):

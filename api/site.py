@@ -22,7 +22,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.structure.toc import AnchorLink
 from mkdocs.utils import get_relative_url
 
-from api import carrying, notebook_pages, pages, preview, quiz_pages
+from api import carrying, ledgers, notebook_pages, pages, preview, quiz_pages
 from api.backlinks import Mentions, find_mentions
 from api.content import Content, read_content
 from api.fingerprint import write_stamp
@@ -31,13 +31,14 @@ from api.map import library_map
 from api.markup import Problem
 from api.search import searchable
 from api.settings import Settings
-from demos import facts, notebooks  # the one place where the two meet; needs no torch
+from demos import facts, ledger, notebooks  # the one place where the two meet; needs no torch
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGE = Path(".cache") / "notebook-pages"  # the executed notebooks as the site shows them
 
 
 GLOSSARY = "glossary.md"
+LEDGERS = "demos/ledger.md"
 
 
 class _Build:
@@ -46,6 +47,7 @@ class _Build:
     content: Content
     files: Files
     demos: list[notebook_pages.Demo]
+    ledgers: list[ledgers.DemoLedger]
     mentions: Mentions
     glossary: Glossary
     shown: dict[str, str]  # pages by path, while the search index reads their words
@@ -70,7 +72,8 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         broken = preview.leave_out(content)
         files = Files([file for file in files if file.src_uri not in broken])
         _Build.notice = preview.notice(content.problems)
-    _Build.content, _Build.files, _Build.demos, _Build.shown = content, files, [], {}
+    _Build.content, _Build.files, _Build.shown = content, files, {}
+    _Build.demos, _Build.ledgers = [], []
     for path in _stage_notebooks(config):
         name = f"demos/{path.name}"
         files.append(File(name, str(path.parents[1]), config.site_dir, config.use_directory_urls))
@@ -103,11 +106,29 @@ def _stage_notebooks(config: MkDocsConfig) -> list[Path]:
     staged = []
     for script in scripts:
         notebook = facts.without_sealed(notebooks.read_executed(notebooks.executed_path(script)))
-        _Build.demos.append(notebook_pages.read_demo(script.stem, notebook))
+        demo = notebook_pages.read_demo(script.stem, notebook)
+        _Build.demos.append(demo)
+        if claims := ledger.collect(notebook):
+            _Build.ledgers.append(
+                ledgers.DemoLedger(
+                    demo,
+                    [ledger.VERDICTS[claim["verdict"]] for claim in claims],
+                    ledger.ledger_table(claims),
+                    notebooks.draws(script),
+                    _in_words(notebooks.seed_outcomes(notebook)),
+                )
+            )
         path = folder / f"{script.stem}.ipynb"
         path.write_text(json.dumps(_with_site_links(notebook, script.name)), "utf-8")
         staged.append(path)
     return staged
+
+
+def _in_words(outcomes: dict[str, Any]) -> dict[str, Any]:
+    return {
+        seed: outcome | {"verdicts": [ledger.VERDICTS[name] for name in outcome["verdicts"]]}
+        for seed, outcome in outcomes.items()
+    }
 
 
 _TO_DOCS = re.compile(r"\]\(\.\./docs/(?P<path>[^)#\s]+)\.md(?P<anchor>#[^)\s]*)?\)")
@@ -218,7 +239,10 @@ def _page(html: str, page: Page, linker: pages.Linker) -> str:
     elif folder == "quizzes" and slug in content.quizzes:
         head, foot = "", quiz_pages.quiz_form(content.quizzes[slug], content.facts)
     else:
-        return _fill(html, linker, _site_linker(page), content)
+        filled = _fill(html, linker, _site_linker(page), content)
+        if path == LEDGERS:
+            page.toc.items += _toc(filled)
+        return filled
     page.toc.items[:0] = _toc(head)
     page.toc.items += _toc(foot)
     return head + html + foot
@@ -246,6 +270,7 @@ def _fill(html: str, linker: pages.Linker, files: pages.Linker, content: Content
         "list:library": lambda: pages.library_list(content, linker),
         "list:meetings": lambda: pages.meeting_list(content, linker),
         "list:quizzes": lambda: pages.quiz_list(content, linker),
+        "list:ledgers": lambda: ledgers.ledger_list(_Build.ledgers, linker),
         "list:demos": lambda: pages.demo_cards(_Build.demos, linker),
         "links:library": lambda: carrying.citation_links("library", files),
         "links:group": lambda: carrying.group_links(files),

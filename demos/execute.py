@@ -2,47 +2,40 @@
 
     python -m demos.execute                 what changed
     python -m demos.execute --all           everything
+    python -m demos.execute --seeds         and under the other seeds, what was not yet
     python -m demos.execute --check         everything again, compared with what is kept
+    python -m demos.execute --check --seeds the same, also under the other seeds
     python -m demos.execute --check --rotate 2 --turn 7
                                             two of them, others at the next turn
 
 Every notebook has a kernel of its own, and at most two run at a time. A result is stored as soon as
 its notebook is done, so an interrupted run goes on where it stopped. A cell that fails ends the run
-with its place and nothing stored.
+with its place and nothing stored; under another seed it is an outcome, and is stored as such.
 """
 
 import argparse
-import asyncio
-import math
 import os
 import platform
-import re
 import sys
-import tempfile
-from collections import Counter
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from demos import facts, notebooks
-from demos.notebooks import DEMOS, EXECUTED, Notebook
+from demos import facts, kernels, notebooks
+from demos.compare import compare_outcomes, compare_results
+from demos.kernels import CellFailed, Run
+from demos.notebooks import DEMOS, EXECUTED, SEEDS, Notebook
+from demos.seeds import base_seed
 
 PACKAGES = ("torch", "transformers", "transformer_lens")
-CELL_TIMEOUT_S = 1800
-ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
-
-
-class CellFailed(Exception):
-    """A cell raised; the message has script, line, cell and error."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     try:
         paths = _chosen(options.names, options.demos)
-        _refuse_another_model(options.executed)
+        _refuse_other_conditions(options.executed)
         if options.check:
             return _check(_turn(paths, options.rotate, options.turn), options)
         return _update(paths, options)
@@ -64,6 +57,8 @@ def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("names", nargs="*", help="notebooks, such as 00_ioi; without any, all")
     parser.add_argument("--all", action="store_true", help="also those that did not change")
     parser.add_argument("--check", action="store_true", help="compare and write nothing")
+    listed = ", ".join(map(str, SEEDS))
+    parser.add_argument("--seeds", action="store_true", help=f"also under the seeds {listed}")
     parser.add_argument("--rotate", type=int, metavar="N", help="with --check: only N of them")
     parser.add_argument("--turn", type=int, default=0, metavar="T", help="which N (default 0)")
     parser.add_argument("--jobs", type=int, default=2, metavar="N", help="kernels at a time")
@@ -94,14 +89,20 @@ def _turn(paths: list[Path], n: int | None, turn: int) -> list[Path]:
     return [paths[(turn * n + offset) % len(paths)] for offset in range(n)]
 
 
-def _refuse_another_model(executed: Path) -> None:
+def _refuse_other_conditions(executed: Path) -> None:
+    """The committed results are those of one model and of seed 0, whatever the environment says."""
     from demos.models import MODEL_NAME
 
     name = os.environ.get("READOUT_MODEL") or MODEL_NAME
-    if name != MODEL_NAME and executed == EXECUTED:
+    if executed == EXECUTED and name != MODEL_NAME:
         raise ValueError(
             f"the committed results are those of {MODEL_NAME}; unset READOUT_MODEL, or keep the "
             f"results of {name} elsewhere with --executed FOLDER"
+        )
+    if executed == EXECUTED and base_seed() != 0:
+        raise ValueError(
+            "the committed results are those of seed 0; unset READOUT_SEED, or keep the results of "
+            f"seed {base_seed()} elsewhere with --executed FOLDER"
         )
 
 
@@ -120,16 +121,46 @@ def _update(paths: list[Path], options: argparse.Namespace) -> int:
             print(f"{path.stem}: prose taken over")
 
     # Taken before they run: what is edited meanwhile will be seen as changed.
-    keys = {path: notebooks.notebook_key(path) for path in changed}
+    keys = {path: notebooks.notebook_key(path) for path in paths}
 
-    def store(path: Path, notebook: Notebook) -> None:
-        sealed = notebooks.seal(notebook, keys[path], environment)
-        notebooks.write(sealed, notebooks.executed_path(path, options.executed))
+    def store(run: Run, notebook: Notebook | None, _: object) -> None:
+        assert notebook is not None
+        sealed = notebooks.seal(notebook, keys[run.path], environment)
+        notebooks.write(sealed, notebooks.executed_path(run.path, options.executed))
 
-    _execute_all(changed, options.jobs, store)
+    kernels.execute_all([Run(path) for path in changed], options.jobs, store)
     facts.read_facts(options.executed)  # refuses a name that two notebooks use
     print(f"notebooks executed: {len(changed)} of {len(paths)}")
+    if options.seeds:
+        _update_seeds(paths, keys, options)
     return 0
+
+
+def _update_seeds(paths: list[Path], keys: Mapping[Path, str], options: argparse.Namespace) -> None:
+    """Execute under the seeds that have not been tried since the code last changed."""
+    runs = [
+        Run(path, seed)
+        for path in paths
+        if notebooks.draws(path)
+        for seed in SEEDS
+        if options.all or str(seed) not in notebooks.seed_outcomes(_stored(path, options))
+    ]
+    failed = []
+
+    def store(run: Run, notebook: Notebook | None, failure: dict[str, Any] | None) -> None:
+        assert run.seed is not None
+        result = notebooks.executed_path(run.path, options.executed)
+        kept = notebooks.outcome(notebook, failure)
+        notebooks.keep_outcome(result, keys[run.path], run.seed, kept)
+        if failure:
+            failed.append(
+                f"{run.path.stem} under seed {run.seed}: cell {failure['cell']}: "
+                f"{failure['code']}: {failure['error']}"
+            )
+
+    kernels.execute_all(runs, options.jobs, store)
+    print(*sorted(failed), sep="\n", end="\n" if failed else "", file=sys.stderr)
+    print(f"executed under other seeds: {len(runs)}, failed: {len(failed)}")
 
 
 def _check(paths: list[Path], options: argparse.Namespace) -> int:
@@ -138,55 +169,38 @@ def _check(paths: list[Path], options: argparse.Namespace) -> int:
         print(*problems, sep="\n", file=sys.stderr)
         return 1
 
-    differences: list[str] = []
+    runs, differences = [Run(path) for path in paths], []
+    for path in paths if options.seeds else ():
+        if notebooks.draws(path):
+            tried = notebooks.seed_outcomes(_stored(path, options))
+            runs += [Run(path, seed) for seed in SEEDS if str(seed) in tried]
+            differences += [
+                f"{path.stem}: never executed under seed {seed}; run `make demos SEEDS=1`"
+                for seed in SEEDS
+                if str(seed) not in tried
+            ]
 
-    def compare(path: Path, notebook: Notebook) -> None:
-        stored = notebooks.read_executed(notebooks.executed_path(path, options.executed))
-        differences.extend(f"{path.stem}: {line}" for line in compare_results(stored, notebook))
+    def compare(run: Run, notebook: Notebook | None, failure: dict[str, Any] | None) -> None:
+        stored = _stored(run.path, options)
+        if run.seed is None:
+            assert notebook is not None
+            differences.extend(
+                f"{run.path.stem}: {line}" for line in compare_results(stored, notebook)
+            )
+            return
+        tolerances = {name: fact["tolerance"] for name, fact in facts.collect(stored).items()}
+        then = notebooks.seed_outcomes(stored)[str(run.seed)]
+        lines = compare_outcomes(then, notebooks.outcome(notebook, failure), tolerances)
+        differences.extend(f"{run.path.stem} under seed {run.seed}: {line}" for line in lines)
 
-    _execute_all(paths, options.jobs, compare)
+    kernels.execute_all(runs, options.jobs, compare)
     print(*sorted(differences), sep="\n", end="\n" if differences else "", file=sys.stderr)
-    print(f"notebooks executed again: {len(paths)}, differences: {len(differences)}")
+    print(f"notebooks executed again: {len(runs)}, differences: {len(differences)}")
     return 1 if differences else 0
 
 
-def compare_results(stored: Mapping[str, Any], fresh: Mapping[str, Any]) -> Iterator[str]:
-    """How two results of the same notebook differ: in facts, beyond their tolerance, and in the
-    kinds of output that each cell has."""
-    old, new = facts.collect(stored), facts.collect(fresh)
-    for name in sorted(old.keys() | new.keys()):
-        if name not in new:
-            yield f"{name}: stored {old[name]['value']}, now not recorded"
-        elif name not in old:
-            yield f"{name}: not stored, now {new[name]['value']}"
-        elif not _agree(old[name]["value"], new[name]["value"], old[name]["tolerance"]):
-            values = f"stored {old[name]['value']}, now {new[name]['value']}"
-            yield f"{name}: {values}, tolerance {old[name]['tolerance']:g}"
-
-    if facts.loaded_model(stored) != facts.loaded_model(fresh):
-        yield f"model: stored {facts.loaded_model(stored)}, now {facts.loaded_model(fresh)}"
-
-    cells = zip(notebooks.code_cells(stored), notebooks.code_cells(fresh), strict=True)
-    for number, (before, after) in enumerate(cells, start=1):
-        if (kinds := _kinds(before)) != (now := _kinds(after)):
-            yield f"cell {number}: stored outputs {_listed(kinds)}, now {_listed(now)}"
-
-
-def _agree(old: Any, new: Any, tolerance: float) -> bool:
-    if isinstance(old, float) and isinstance(new, float):
-        return math.isclose(old, new, rel_tol=0, abs_tol=tolerance)
-    return type(old) is type(new) and old == new
-
-
-def _kinds(cell: Mapping[str, Any]) -> Counter[str]:
-    return Counter(
-        output.get("name") or " + ".join(sorted(output.get("data", {}))) or output["output_type"]
-        for output in cell["outputs"]
-    )
-
-
-def _listed(kinds: Counter[str]) -> str:
-    return ", ".join(sorted(kinds.elements())) or "none"
+def _stored(path: Path, options: argparse.Namespace) -> Notebook:
+    return notebooks.read_executed(notebooks.executed_path(path, options.executed))
 
 
 def _environment() -> dict[str, Any]:
@@ -210,150 +224,6 @@ def _other_versions(path: Path, executed: Path, now: Mapping[str, Any]) -> str |
         for name, old in then.items()
         if public(old) != public(now["packages"].get(name, "none"))
     )
-
-
-def _execute_all(paths: Sequence[Path], jobs: int, done: Callable[[Path, Notebook], None]) -> None:
-    """Execute notebooks, `jobs` at a time, and hand each over as soon as it is done.
-
-    Raises CellFailed at the first cell that fails; those still running are given up.
-    """
-    if not paths:
-        return
-    from tqdm import tqdm
-
-    scripts = {path: notebooks.read_script(path) for path in paths}
-    n_cells = sum(len(notebooks.code_cells(notebook)) for notebook in scripts.values())
-    threads = max(1, (os.cpu_count() or 1) // max(1, min(jobs, len(paths))))
-
-    async def execute_one(path: Path, places: asyncio.Semaphore, bar: tqdm) -> None:
-        async with places:
-            bar.set_postfix_str(path.stem)
-            notebook = await _execute(path, scripts[path], threads, bar.update)
-            try:
-                done(path, notebook)
-            except facts.FactError as error:
-                raise CellFailed(f"{notebooks.shown(path)}: {error}") from None
-
-    async def execute_each() -> None:
-        places = asyncio.Semaphore(jobs)
-        with tqdm(total=n_cells, unit="cell", desc="Executing", file=sys.stderr) as bar:
-            async with asyncio.TaskGroup() as group:
-                for path in paths:
-                    group.create_task(execute_one(path, places, bar))
-
-    try:
-        _run_interruptibly(execute_each())
-    except ExceptionGroup as group:
-        raise group.exceptions[0] from None
-
-
-async def _execute(
-    path: Path, notebook: Notebook, threads: int, progress: Callable[[], object]
-) -> Notebook:
-    """The notebook with its outputs, less what differs from one run to the next."""
-    import nbformat
-    from nbclient import NotebookClient
-    from nbclient.exceptions import CellExecutionError, CellTimeoutError
-
-    running = nbformat.from_dict(notebook)
-    begun = []  # cell indices
-    client = NotebookClient(
-        running,
-        kernel_name="python3",
-        timeout=CELL_TIMEOUT_S,
-        coalesce_streams=True,
-        record_timing=False,
-        store_widget_state=False,
-        resources={"metadata": {"path": str(path.parent.parent)}},
-        on_cell_execute=lambda cell_index, **_: begun.append(cell_index),
-        on_cell_executed=lambda **_: progress(),
-    )
-    # What a kernel itself writes (not its cells) is shown only if it dies.
-    with tempfile.TemporaryDirectory() as profile, tempfile.TemporaryFile() as complaints:
-        environment = _kernel_environment(profile, threads)
-        try:
-            await client.async_execute(env=environment, stderr=complaints)
-        except CellExecutionError as error:
-            what = f"{error.ename}: {error.evalue}".rstrip(": ")
-            line = _line_in_cell(running["cells"][begun[-1]], error.traceback)
-            raise CellFailed(_place(path, running, begun[-1], line) + what) from None
-        except (CellTimeoutError, RuntimeError) as error:  # too long, or the kernel died
-            complaints.seek(0)
-            said = complaints.read().decode(errors="replace").splitlines()
-            last_words = [line for line in said if not line.startswith("[IPKernelApp] WARNING")]
-            what = "\n".join([str(error).strip(), *last_words[-10:]])
-            raise CellFailed(_place(path, running, begun[-1] if begun else 0, 1) + what) from None
-    return _tidy(running)
-
-
-def _kernel_environment(profile: str, threads: int) -> dict[str, str]:
-    return os.environ | {
-        "IPYTHONDIR": profile,  # nobody's start-up files or history
-        "HF_HUB_OFFLINE": os.environ.get("HF_HUB_OFFLINE", "1"),
-        "OMP_NUM_THREADS": str(threads),
-        # A thread that waits for the next product gives its core away. Left to itself it spins,
-        # which took seven times as long on a machine with other work.
-        "OMP_WAIT_POLICY": os.environ.get("OMP_WAIT_POLICY", "PASSIVE"),
-        "PYTHONHASHSEED": "0",
-        "TOKENIZERS_PARALLELISM": "false",
-    }
-
-
-def _tidy(notebook: Mapping[str, Any]) -> Notebook:
-    """Without warnings, progress bars, timings and the kernel's own version."""
-    tidy = notebooks.plain(notebook)
-    tidy["metadata"] = dict(notebooks.KERNEL)
-    for number, cell in enumerate(notebooks.code_cells(tidy), start=1):
-        cell["metadata"].pop("execution", None)
-        cell["outputs"] = [output for output in cell["outputs"] if _is_kept(output)]
-        cell["execution_count"] = number
-        for output in cell["outputs"]:
-            if "execution_count" in output:
-                output["execution_count"] = number
-    return tidy
-
-
-def _is_kept(output: Mapping[str, Any]) -> bool:
-    if output["output_type"] == "stream":
-        return output["name"] == "stdout"
-    return "application/vnd.jupyter.widget-view+json" not in output.get("data", {})
-
-
-def _place(path: Path, notebook: Mapping[str, Any], index: int, line_in_cell: int) -> str:
-    """`demos/00_ioi.py:41: cell 7: `, with the line of the script and the number of code cells."""
-    number = len(notebooks.code_cells({"cells": notebook["cells"][: index + 1]}))
-    line = notebooks.first_lines(path)[number - 1] + line_in_cell - 1
-    return f"{notebooks.shown(path)}:{line}: cell {number}: "
-
-
-def _line_in_cell(cell: Mapping[str, Any], traceback: str) -> int:
-    """The line of the cell itself, also where it called what failed."""
-    place = rf"Cell In\[{cell['execution_count']}\], line (\d+)"
-    found = re.search(place, ESCAPES.sub("", traceback))
-    return int(found[1]) if found else 1
-
-
-def _run_interruptibly(work: Coroutine[Any, Any, None]) -> None:
-    """`asyncio.run` in another thread, so that Ctrl-C cancels the work as a whole.
-
-    In the main thread every nbclient takes the signal for itself and stops one kernel only.
-    """
-    started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Task[None]]] = Future()
-
-    async def run() -> None:
-        task = asyncio.current_task()
-        assert task is not None
-        started.set_result((asyncio.get_running_loop(), task))
-        await work
-
-    with ThreadPoolExecutor(max_workers=1) as thread:
-        running = thread.submit(asyncio.run, run())
-        try:
-            running.result()
-        except KeyboardInterrupt:
-            loop, task = started.result()
-            loop.call_soon_threadsafe(task.cancel)
-            raise
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from demos import facts
+from demos import facts, ledger
 
 DEMOS = Path(__file__).resolve().parent
 EXECUTED = DEMOS / "executed"
+SEEDS = (1, 2, 3)  # under which a notebook's conclusions are tried, besides 0
 Notebook = dict[str, Any]
 
 KERNEL = {
@@ -84,15 +85,24 @@ def code_cells(notebook: Mapping[str, Any]) -> list[dict[str, Any]]:
 def notebook_key(path: Path) -> str:
     """SHA-256 of all that decides what a notebook computes.
 
-    That is the source of its code cells and the bytes of the `demos` modules beside it that they
-    import, directly or through one another. The model is among them: its hash is in `models.py`.
+    That is the source of its code cells, the bytes of the `demos` modules beside it that they
+    import, directly or through one another, and the files of `demos/data` that any of these name.
+    The model is among them: its hash is in `models.py`.
     """
     sources = [cell["source"].strip() for cell in code_cells(read_script(path))]
-    modules = {
-        module.relative_to(path.parent).as_posix(): _file_sha256(module)
-        for module in imported_modules(path)
+    modules = imported_modules(path)
+    code = [*sources, *(module.read_text("utf-8") for module in modules)]
+    files = {
+        file.relative_to(path.parent).as_posix(): _file_sha256(file)
+        for file in [*modules, *named_data(path.parent / "data", code)]
     }
-    return _sha256(json.dumps([sources, modules], sort_keys=True))
+    return _sha256(json.dumps([sources, files], sort_keys=True))
+
+
+def named_data(folder: Path, code: Iterable[str]) -> list[Path]:
+    """The files of a folder whose names stand in the code."""
+    text = "\n".join(code)
+    return sorted(file for file in folder.glob("*") if file.is_file() and file.name in text)
 
 
 def imported_modules(path: Path) -> list[Path]:
@@ -122,14 +132,51 @@ def read_executed(path: Path) -> Notebook:
 
 def seal(notebook: Notebook, key: str, environment: Mapping[str, Any]) -> Notebook:
     """Write into an executed notebook what it rests on and which facts it recorded."""
+    ledger.collect(notebook)  # refuses two ledgers
     notebook["metadata"]["readout"] = {
         "key": key,
         "facts": facts.collect(notebook),
         "model": facts.loaded_model(notebook),
         "environment": dict(environment),
-        "outputs_sha256": _outputs_sha256(notebook),
     }
+    notebook["metadata"]["readout"]["outputs_sha256"] = _outputs_sha256(notebook)
     return notebook
+
+
+def draws(path: Path) -> bool:
+    """Whether a notebook depends on a seed: whether it asks for one itself."""
+    return "seeds" in _imported_names(path)
+
+
+def seed_outcomes(notebook: Mapping[str, Any]) -> dict[str, Any]:
+    """How a notebook came out under other seeds, by seed; empty if it has not been tried.
+
+    An outcome has "failed" (None, or the cell, its code and the error), the "verdicts" of the
+    ledger in order and the values of the "facts", without the sealed.
+    """
+    return dict(notebook["metadata"]["readout"].get("seeds", {}))
+
+
+def outcome(
+    notebook: Mapping[str, Any] | None, failed: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """What is kept of an execution under another seed; of one that failed, only where and why."""
+    recorded = facts.collect(notebook) if notebook else {}
+    return {
+        "failed": dict(failed) if failed else None,
+        "verdicts": [claim["verdict"] for claim in ledger.collect(notebook)] if notebook else [],
+        "facts": {name: fact["value"] for name, fact in recorded.items() if not fact.get("sealed")},
+    }
+
+
+def keep_outcome(result: Path, key: str, seed: int, kept: Mapping[str, Any]) -> None:
+    """Store an outcome in the result that has this key; one of other code is left alone."""
+    notebook = read_executed(result)
+    readout = notebook["metadata"]["readout"]
+    if readout["key"] == key:
+        readout["seeds"] = seed_outcomes(notebook) | {str(seed): dict(kept)}
+        readout["outputs_sha256"] = _outputs_sha256(notebook)
+        write(notebook, result)
 
 
 def attach_outputs(notebook: Notebook, executed: Mapping[str, Any]) -> Notebook:
@@ -234,8 +281,10 @@ def _imported_names(path: Path) -> set[str]:
 
 
 def _outputs_sha256(notebook: Mapping[str, Any]) -> str:
+    """Of all outputs, and of the outcomes under other seeds where there are any."""
     outputs = [cell["outputs"] for cell in code_cells(notebook)]
-    return _sha256(json.dumps(outputs, sort_keys=True))
+    seeds = seed_outcomes(notebook)
+    return _sha256(json.dumps([outputs, seeds] if seeds else outputs, sort_keys=True))
 
 
 def _file_sha256(path: Path) -> str:

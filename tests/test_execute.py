@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from demos import execute, notebooks
+from demos import compare, execute, kernels, notebooks
 from demos.facts import FACT_MIME, MODEL_MIME
+from demos.ledger import LEDGER_MIME
 
 ROOT = Path(__file__).parent.parent
 MEASURES = """\
@@ -37,6 +38,30 @@ import os
 
 [os.environ[name] for name in ("HF_HUB_OFFLINE", "PYTHONHASHSEED", "TOKENIZERS_PARALLELISM")]
 """
+# Two claims: under seed 2 the second comes out otherwise, and under seed 3 a cell fails.
+DRAWS = """\
+# %% [markdown]
+# # Is it luck?
+
+# %%
+from demos import facts
+from demos.ledger import Claim, ledger, verdict
+from demos.seeds import base_seed
+
+seed = base_seed()
+facts.record("seed-drawn", 0.5 + seed / 10, 0.01, seed=seed)
+facts.record("seed-hidden", seed, sealed=True)
+
+# %%
+assert seed != 3, "three"
+
+# %%
+given = {"source": "us", "found": str(seed), "control": "none", "limits": "all"}
+ledger(
+    Claim(says="one", verdict=verdict(True), **given),
+    Claim(says="two", verdict=verdict(seed != 2), **given),
+)
+"""
 FAILS = """\
 # %% [markdown]
 # # Does it?
@@ -58,11 +83,13 @@ claim()
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     """A folder with one notebook, which measures what `half.txt` says."""
-    monkeypatch.delenv("READOUT_MODEL", raising=False)
+    for name in ("READOUT_MODEL", "READOUT_SEED"):
+        monkeypatch.delenv(name, raising=False)
     demos = tmp_path / "demos"
     demos.mkdir()
     (demos / "__init__.py").touch()
-    shutil.copy(ROOT / "demos" / "facts.py", demos)
+    for module in ("facts.py", "ledger.py", "seeds.py"):
+        shutil.copy(ROOT / "demos" / module, demos)
     (demos / "00_measures.py").write_text(MEASURES)
     (tmp_path / "half.txt").write_text("0.5")
     return tmp_path
@@ -91,10 +118,10 @@ def executed(project):
 
 @pytest.fixture
 def nothing_runs(monkeypatch):
-    async def refuse(path, *_):
-        raise AssertionError(f"{path.name} was executed")
+    async def refuse(run, *_):
+        raise AssertionError(f"{run.path.name} was executed")
 
-    monkeypatch.setattr(execute, "_execute", refuse)
+    monkeypatch.setattr(kernels, "execute", refuse)
 
 
 def test_a_result_keeps_what_is_the_same_in_every_run(executed):
@@ -239,8 +266,8 @@ def test_every_difference_between_two_results_is_listed():
         [shown(MODEL_MIME, {"name": "SmolLM2", "sha256": "b"})],
     )
 
-    assert list(execute.compare_results(stored, stored)) == []
-    assert list(execute.compare_results(stored, fresh)) == [
+    assert list(compare.compare_results(stored, stored)) == []
+    assert list(compare.compare_results(stored, fresh)) == [
         "accuracy: stored 0.96, now 0.9, tolerance 0.02",
         "best-head: stored [17, 3], now [17, 4], tolerance 0",
         "gone: stored 1, now not recorded",
@@ -264,7 +291,7 @@ def test_every_difference_between_two_results_is_listed():
 )
 def test_values_agree_within_their_tolerance_and_kind(old, new, tolerance, agree):
     stored, fresh = result([fact("a", old, tolerance)]), result([fact("a", new, tolerance)])
-    assert (list(execute.compare_results(stored, fresh)) == []) is agree
+    assert (list(compare.compare_results(stored, fresh)) == []) is agree
 
 
 @pytest.mark.parametrize(("total", "n"), [(7, 2), (6, 3), (5, 4), (3, 1)])
@@ -297,6 +324,124 @@ def test_results_of_another_model_are_not_mixed_with_the_committed(monkeypatch, 
         "the committed results are those of SmolLM2-135M-Instruct; unset READOUT_MODEL, "
         "or keep the results of gpt2 elsewhere with --executed FOLDER\n"
     )
+
+
+def draw(project):
+    (project / "demos" / "00_measures.py").unlink()
+    (project / "demos" / "01_draws.py").write_text(DRAWS)
+    return run(project, "--seeds")
+
+
+@pytest.fixture
+def drawn(project):
+    """A notebook that has been executed, also under the other seeds."""
+    assert draw(project) == 0
+    return project
+
+
+def outcomes(project):
+    result = notebooks.read_executed(result_of(project, "01_draws"))
+    return notebooks.seed_outcomes(result)
+
+
+def test_what_comes_out_under_other_seeds_is_kept(project, capsys):
+    assert draw(project) == 0
+
+    assert outcomes(project) == {
+        "1": {"failed": None, "verdicts": ["reproduced"] * 2, "facts": {"seed-drawn": 0.6}},
+        "2": {"failed": None, "verdicts": ["reproduced", "not"], "facts": {"seed-drawn": 0.7}},
+        "3": {
+            "failed": {
+                "cell": 2,
+                "code": 'assert seed != 3, "three"',
+                "error": "AssertionError: three",
+            },
+            "verdicts": [],
+            "facts": {},
+        },
+    }
+    said = capsys.readouterr()
+    assert said.out.endswith("executed under other seeds: 3, failed: 1\n")
+    assert said.err.endswith(
+        '01_draws under seed 3: cell 2: assert seed != 3, "three": AssertionError: three\n'
+    )
+    assert notebooks.stale([project / "demos" / "01_draws.py"], project / "executed") == []
+    result = notebooks.read_executed(result_of(project, "01_draws"))
+    assert notebooks.facts.collect(result)["seed-drawn"]["value"] == 0.5
+
+
+def test_seeds_that_were_tried_are_not_tried_again(drawn, nothing_runs, capsys):
+    assert run(drawn, "--seeds") == 0
+    assert capsys.readouterr().out.endswith("executed under other seeds: 0, failed: 0\n")
+
+
+def test_a_check_compares_what_came_out_under_each_seed(drawn, capsys):
+    assert run(drawn, "--check", "--seeds") == 0
+    assert capsys.readouterr().out.endswith("notebooks executed again: 4, differences: 0\n")
+
+    path, key = result_of(drawn, "01_draws"), notebooks.notebook_key(drawn / "demos/01_draws.py")
+    moved = {"failed": None, "verdicts": ["reproduced"] * 2, "facts": {"seed-drawn": 0.62}}
+    for seed in (1, 3):
+        notebooks.keep_outcome(path, key, seed, moved)
+
+    assert run(drawn, "--check", "--seeds") == 1
+    assert capsys.readouterr().err.splitlines()[-2:] == [
+        "01_draws under seed 1: seed-drawn: stored 0.62, now 0.6, tolerance 0.01",
+        "01_draws under seed 3: stored held, now failed in cell 2: AssertionError: three",
+    ]
+
+
+def test_changed_code_forgets_what_came_out_under_other_seeds(drawn, capsys):
+    edit(drawn / "demos" / "01_draws.py", "seed / 10", "seed / 20")
+    assert run(drawn) == 0
+    assert outcomes(drawn) == {}
+    capsys.readouterr()
+
+    assert run(drawn, "--check", "--seeds") == 1
+    assert capsys.readouterr().err.splitlines()[-3:] == [
+        f"01_draws: never executed under seed {n}; run `make demos SEEDS=1`" for n in (1, 2, 3)
+    ]
+
+
+def test_a_notebook_that_draws_nothing_is_tried_under_no_other_seed(executed, nothing_runs, capsys):
+    assert run(executed, "--seeds") == 0
+    assert capsys.readouterr().out.endswith("executed under other seeds: 0, failed: 0\n")
+
+
+def test_an_outcome_changed_by_hand_is_noticed(drawn):
+    edit(result_of(drawn, "01_draws"), '"seed-drawn": 0.6', '"seed-drawn": 0.65')
+
+    problems = notebooks.stale([drawn / "demos" / "01_draws.py"], drawn / "executed")
+    assert "has a result that was edited by hand" in problems[0]
+
+
+def test_results_of_another_seed_are_not_mixed_with_the_committed(monkeypatch, capsys):
+    monkeypatch.delenv("READOUT_MODEL", raising=False)
+    monkeypatch.setenv("READOUT_SEED", "2")
+
+    assert execute.main([]) == 1
+
+    assert capsys.readouterr().err == (
+        "the committed results are those of seed 0; unset READOUT_SEED, or keep the results of "
+        "seed 2 elsewhere with --executed FOLDER\n"
+    )
+
+
+def test_another_verdict_is_a_difference():
+    def judged(verdict):
+        claim = {"says": "It copies", "verdict": verdict}
+        return result([shown(LEDGER_MIME, {"claims": [claim]})])
+
+    assert list(compare.compare_results(judged("not"), judged("not"))) == []
+    assert list(compare.compare_results(judged("reproduced"), judged("partly"))) == [
+        "claim 'It copies': stored reproduced, now partly"
+    ]
+
+
+def test_memory_allows_at_least_one_notebook_at_a_time(project, monkeypatch):
+    assert kernels.available_memory() > 2**28
+    monkeypatch.setattr(kernels, "available_memory", lambda: 1)
+    assert run(project) == 0
 
 
 def test_an_interrupted_run_keeps_what_was_done_and_leaves_no_kernel(project):

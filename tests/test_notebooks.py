@@ -118,6 +118,37 @@ def test_a_folder_of_modules_counts_as_a_whole(demos, statement):
     ]
 
 
+@pytest.mark.parametrize(
+    ("namer", "file"), [("00_heads.py", "given.json"), ("layers.py", "other.txt")]
+)
+def test_a_data_file_that_the_code_names_belongs_to_the_key(demos, namer, file):
+    (demos / "data").mkdir()
+    for name in ("given.json", "other.txt"):
+        (demos / "data" / name).write_text("1")
+    old = {"00_heads.py": "x = heads", "layers.py": "n = 3"}[namer]
+    edit(demos / namer, old, f'path = "data/{file}"\n{old}')
+    keys = [notebooks.notebook_key(demos / "00_heads.py")]
+
+    for name in ("given.json", "other.txt"):
+        (demos / "data" / name).write_text("2")
+        keys.append(notebooks.notebook_key(demos / "00_heads.py"))
+
+    changed = {"given.json": keys[0] != keys[1], "other.txt": keys[1] != keys[2]}
+    assert [name for name, was in changed.items() if was] == [file]
+
+
+def test_a_notebook_draws_at_random_if_it_asks_for_a_seed(demos):
+    path = demos / "00_heads.py"
+    assert not notebooks.draws(path)
+
+    edit(
+        path,
+        "from demos import heads",
+        "from demos import heads\nfrom demos.seeds import base_seed",
+    )
+    assert notebooks.draws(path)
+
+
 def test_only_numbered_scripts_are_notebooks(demos):
     (demos / "01_next.py").touch()
     assert [path.name for path in notebooks.discover(demos)] == ["00_heads.py", "01_next.py"]

@@ -1,0 +1,53 @@
+import re
+
+import pytest
+
+from api.notebook_pages import fold_predictions, lean_notebook
+from api.pages import Broken
+
+PREDICT = "jp-Cell jp-CodeCell celltag_predict"
+
+
+def cell(output, classes="jp-Cell jp-CodeCell"):
+    """A cell as nbconvert writes it, in less detail: wrapped twice, tags above the code."""
+    shown = f'<div class="jp-Cell-outputWrapper"><div>{output}</div></div>' if output else ""
+    tags = (
+        '<div class="celltoolbar">\n<div class="button_container tags_button_container">\n'
+        '<span class="tag-container">\n<span class="cell-tag">predict</span>\n</span>\n'
+        "</div>\n</div>"
+    )
+    return (
+        f'<div class="{classes}"><div class="{classes}" id="c">{tags}<p>code</p>{shown}</div></div>'
+    )
+
+
+def test_only_the_output_of_a_tagged_cell_is_folded():
+    html = cell("before") + cell("<div>found</div>", PREDICT) + cell("after")
+
+    folded = fold_predictions(html, "demos/00_x.ipynb")
+
+    details = re.findall(r"<details.*?</details>", folded)
+    assert len(details) == 1
+    assert "found" in details[0]
+    assert not {"before", "after", "code"} & set(re.findall(r"\w+", details[0]))
+    # Nothing is lost and all that was nested still is.
+    fold = re.sub(r"</?details[^>]*>|<summary>.*?</summary>", "", folded)
+    assert fold == html
+
+
+def test_the_reader_is_told_to_predict_and_can_open_it_without_a_script():
+    folded = fold_predictions(cell("found", PREDICT), "demos/00_x.ipynb")
+    assert '<details class="predict"><summary><strong>Predict first.</strong>' in folded
+
+
+def test_a_page_without_a_prediction_stays_as_it_is():
+    assert fold_predictions(cell("found"), "demos/00_x.ipynb") == cell("found")
+
+
+def test_a_prediction_of_nothing_is_refused():
+    with pytest.raises(Broken, match=r"demos/00_x\.ipynb: a cell tagged 'predict' shows nothing"):
+        fold_predictions(cell("", PREDICT) + cell("found"), "demos/00_x.ipynb")
+
+
+def test_tags_are_not_shown():
+    assert "cell-tag" not in lean_notebook(cell("found", PREDICT))
