@@ -240,19 +240,19 @@ def prepare(
     return Prepared(token, row, edition, phase, told, text, tries, quiz, question, key)
 
 
-_ANSWER = SQLModel.metadata.tables["answer"]
-_KEYS = sa.tuple_(_ANSWER.c.member_id, _ANSWER.c.id)
-_PLACES = sa.tuple_(_ANSWER.c.member_id, _ANSWER.c.question)
-_STORED = sa.select(
-    _ANSWER.c.member_id, _ANSWER.c.id, _ANSWER.c.request_hash, _ANSWER.c.reply
-).where(_KEYS.in_(sa.bindparam("keys", expanding=True)))
+ANSWER = SQLModel.metadata.tables["answer"]
+_KEYS = sa.tuple_(ANSWER.c.member_id, ANSWER.c.id)
+_PLACES = sa.tuple_(ANSWER.c.member_id, ANSWER.c.question)
+_STORED = sa.select(ANSWER.c.member_id, ANSWER.c.id, ANSWER.c.request_hash, ANSWER.c.reply).where(
+    _KEYS.in_(sa.bindparam("keys", expanding=True))
+)
 _EARLIER = sa.select(
-    _ANSWER.c.member_id,
-    _ANSWER.c.question,
-    _ANSWER.c.attempt,
-    _ANSWER.c.turn,
-    _ANSWER.c.question_version,
-    _ANSWER.c.response,
+    ANSWER.c.member_id,
+    ANSWER.c.question,
+    ANSWER.c.attempt,
+    ANSWER.c.turn,
+    ANSWER.c.question_version,
+    ANSWER.c.response,
 ).where(_PLACES.in_(sa.bindparam("places", expanding=True)))
 
 
@@ -291,7 +291,7 @@ def record(session: Session, given: Sequence[Prepared]) -> list[tuple[str, bool]
         earlier[place].append(_Earlier(**{name: row[name] for name in _Earlier._fields}))
         outcomes.append((row["reply"], True))
     if rows:
-        connection.execute(sa.insert(_ANSWER), rows)
+        connection.execute(sa.insert(ANSWER), rows)
         tally.add(session, rows)
     return outcomes
 
@@ -403,11 +403,11 @@ def own_answers(
     quiz: Quiz | None = None,
 ) -> list[AnswerOut]:
     """A member's answers to the questions of one quiz, or of all, as they are marked today."""
-    query = sa.select(_ANSWER).where(_ANSWER.c.member_id == member.id)
+    query = sa.select(ANSWER).where(ANSWER.c.member_id == member.id)
     if quiz is not None:
         ids = [question.id for question in quiz.questions]
-        query = query.where(sa.or_(_ANSWER.c.question.in_(ids), _ANSWER.c.quiz == quiz.slug))
-    order = (_ANSWER.c.answered_at, _ANSWER.c.quiz, _ANSWER.c.question, _ANSWER.c.attempt)
+        query = query.where(sa.or_(ANSWER.c.question.in_(ids), ANSWER.c.quiz == quiz.slug))
+    order = (ANSWER.c.answered_at, ANSWER.c.quiz, ANSWER.c.question, ANSWER.c.attempt)
     rows = session.connection().execute(query.order_by(*order)).all()
     return [view(row, service, now, rows) for row in rows]
 

@@ -20,6 +20,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from api import (
+    analysis,
     answers,
     editions,
     meetings,
@@ -28,6 +29,7 @@ from api import (
     quizzes,
     reference,
     reports,
+    results,
     rights,
 )
 from api.content import read_content
@@ -107,7 +109,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.service = service
-    modules = (answers, quizzes, members, notes, meetings, reports, rights)
+    modules = (answers, quizzes, members, notes, meetings, reports, results, analysis, rights)
     for router in (*(module.router for module in modules), status):
         app.include_router(router, prefix=API)  # the first is asked first, and asked the most
     _add_reference(app)

@@ -39,7 +39,7 @@ class Counted(NamedTuple):
     response: str
 
 
-_TALLY = SQLModel.metadata.tables["tally"]
+TALLY = SQLModel.metadata.tables["tally"]
 
 
 def counted(answer: Mapping[str, Any]) -> Counted:
@@ -58,10 +58,10 @@ def add(session: Session, answers: Iterable[Mapping[str, Any]]) -> None:
     """Count answers that are stored in the same transaction."""
     connection = session.connection()
     insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[connection.dialect.name]
-    statement: Any = insert(_TALLY)
+    statement: Any = insert(TALLY)
     statement = statement.on_conflict_do_update(
-        index_elements=list(_TALLY.primary_key),
-        set_={"n": _TALLY.c.n + statement.excluded.n},
+        index_elements=list(TALLY.primary_key),
+        set_={"n": TALLY.c.n + statement.excluded.n},
     )
     counts = Counter(map(counted, answers))
     connection.execute(statement, [{**key._asdict(), "n": n} for key, n in counts.items()])
@@ -73,7 +73,7 @@ def rebuild(session: Session) -> None:
     answer = SQLModel.metadata.tables["answer"]
     if connection.dialect.name == "postgresql":
         connection.execute(sa.text("LOCK TABLE answer IN SHARE MODE"))
-    connection.execute(sa.delete(_TALLY))
+    connection.execute(sa.delete(TALLY))
     columns = [answer.c[name] for name in ("question", "question_version", "turn", "late")]
     certainty = sa.func.coalesce(answer.c.certainty, 0)
     query = sa.select(*columns, certainty, answer.c.response, sa.func.count())
@@ -82,5 +82,5 @@ def rebuild(session: Session) -> None:
     for rows in grouped.partitions(1_000):
         given = [dict(zip(names, row, strict=True)) for row in rows]
         connection.execute(
-            sa.insert(_TALLY), [{**counted(row)._asdict(), "n": row["n"]} for row in given]
+            sa.insert(TALLY), [{**counted(row)._asdict(), "n": row["n"]} for row in given]
         )

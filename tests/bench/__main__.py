@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from tests.bench import answers, site
+from tests.bench import answers, results, site
 from tests.conftest import ROOT
 
 
@@ -27,7 +27,11 @@ class Figure(NamedTuple):
 
 
 Benchmark = Callable[[], Iterator[tuple[str, float, str, str, float]]]
-BENCHMARKS: dict[str, Benchmark] = {"answers": answers.measure, "site": site.measure}
+BENCHMARKS: dict[str, Benchmark] = {
+    "answers": answers.measure,
+    "results": results.measure,
+    "site": site.measure,
+}
 
 
 def main(names: list[str]) -> None:
