@@ -26,6 +26,7 @@ def check_pages(content: Content, pages: dict[str, Page], files: Iterable[str]) 
             _headings(path, page, content),
             _images(page),
             _active(page),
+            _invisible(path, page, content),
             _addresses(path, page, content),
             _facts(page, content),
             site.check_links(path, page),
@@ -127,6 +128,28 @@ def _active(page: Page) -> Found:
         yield page.line(at), f"{name} does more than show; take it out, and write Markdown"
 
 
+# Control characters, and those that make a line read in another order than it is.
+_INVISIBLE = re.compile(
+    r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff]"
+)
+
+
+def _invisible(path: str, page: Page, content: Content) -> Found:
+    texts = [(page.text, page.line)]
+    if document := content.documents.get(path):
+        for where, value in _strings(document.header.values, ()):
+            line = document.header.line(where)
+            if "\n" in value:
+                yield line, "a line break within the value; write it on one line"
+            texts.append((value, lambda at, line=line: line))  # type: ignore[misc]
+    for text, line_of in texts:
+        # Most texts are printable, which is quickly known.
+        if not text.replace("\n", "").isprintable():
+            for found in _INVISIBLE.finditer(text):
+                name = f"U+{ord(found[0]):04X}"
+                yield line_of(found.start()), f"an invisible control character ({name}); remove it"
+
+
 # E-mail addresses --------------------------------------------------------------------------------
 
 _ADDRESS = re.compile(r"@(?P<host>[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)*\.(?P<top>[A-Za-z]{2,24}))\b")
@@ -160,6 +183,8 @@ def _texts(
     yield page.text, page.prose, page.line
     document = content.documents.get(path)
     for where, value in _strings(document.header.values, ()) if document else ():
+        if "@" not in value:
+            continue
         line = document.header.line(where) if document else 1
         yield value, value, lambda at, line=line: line  # type: ignore[misc]
 
@@ -168,8 +193,7 @@ def _strings(
     value: object, where: tuple[str | int, ...]
 ) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if isinstance(value, str):
-        if "@" in value:
-            yield where, value
+        yield where, value
     elif isinstance(value, list):
         for index, item in enumerate(value):
             yield from _strings(item, (*where, index))

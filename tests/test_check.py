@@ -103,6 +103,18 @@ def test_a_hostile_file_is_refused_with_a_sentence(project, data, complaint):
         assert f"docs/library/hostile.md:{complaint}" in found
 
 
+def test_what_nobody_can_see_is_told(project):
+    header = HEADER.replace("A title", '"One\\ntitle \u202edesrever"')
+    (project / "docs" / "library" / "hostile.md").write_text(f"{header}\nzero\0\n\ttab\nno\u2066\n")
+
+    assert complaints(project) == [
+        "docs/library/hostile.md:2: a line break within the value; write it on one line",
+        "docs/library/hostile.md:2: an invisible control character (U+202E); remove it",
+        "docs/library/hostile.md:10: an invisible control character (U+0000); remove it",
+        "docs/library/hostile.md:12: an invisible control character (U+2066); remove it",
+    ]
+
+
 def test_a_symbolic_link_is_refused_and_not_followed(project, tmp_path_factory):
     secret = tmp_path_factory.mktemp("elsewhere")
     (secret / "secret.md").write_text("---\nsecret: word\n---\n")
