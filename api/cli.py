@@ -82,7 +82,11 @@ def check(
     if fix:
         from api.fix import fix as mend
 
-        for change in mend(settings.content_dir.resolve().parent):
+        try:
+            changes = mend(settings.content_dir, settings.executed_dir)
+        except OSError as error:
+            fail(f"cannot write {error.filename}: {error.strerror}")
+        for change in changes:
             typer.echo(change, err=True)
     content = load_content(settings)
     problems = run(content)

@@ -40,15 +40,14 @@ class Edit(NamedTuple):
     new: str
 
 
-def fix(root: Path) -> list[str]:
-    """Mend all content below a project's root. Returns a line for each change."""
+def fix(content_dir: Path, executed_dir: Path | None = None) -> list[str]:
+    """Mend all content of a folder. Returns a line for each change; OSError for what is shut."""
     done: list[str] = []
-    root = root.resolve()
     # A field that has got its right name may have a value to mend.
     for _ in range(3):
-        content = read_content(root / "docs", root / "demos" / "executed")
+        content = read_content(content_dir, executed_dir)
         wrong = sorted({problem.path for problem in check(content)})
-        files = (path.relative_to(root) for path in content.folder.rglob("*.md"))
+        files = (path.relative_to(content.root) for path in content.folder.rglob("*.md"))
         site = Site(content, {}, [path.as_posix() for path in files])
         changes = [line for path in wrong for line in _fix_file(site, path)]
         done += changes

@@ -46,7 +46,7 @@ def test_each_mechanical_mistake_is_mended_and_told(tmp_path):
         b"[three](../topics/ioi#x) and ../topics/ioi.\n",
     )
 
-    done = fix(tmp_path)
+    done = fix(tmp_path / "docs")
 
     assert done == [
         "docs/library/2022-a.md:2: titel -> title",
@@ -78,7 +78,7 @@ def test_each_mechanical_mistake_is_mended_and_told(tmp_path):
         b"[One](../topics/circuits.md), `[two](../topics/circuits)`,  \r\n"
         b"[three](../topics/ioi.md#x) and ../topics/ioi.\n"
     )
-    assert fix(tmp_path) == []
+    assert fix(tmp_path / "docs") == []
 
 
 @pytest.mark.parametrize(
@@ -96,7 +96,7 @@ def test_what_can_be_meant_in_two_ways_is_left_alone(tmp_path, header):
     text = f"---\n{header}---\n".encode()
     path = project_with(tmp_path, text)
 
-    fix(tmp_path)
+    fix(tmp_path / "docs")
 
     assert path.read_bytes() == text.replace(b'titel: "A', b'title: "A')
 
@@ -109,19 +109,19 @@ def test_a_mended_project_has_fewer_complaints_and_no_new_ones(tmp_path):
         return {str(problem) for problem in check(read_content(root / "docs"))}
 
     before = complaints()
-    done = fix(root)
+    done = fix(root / "docs")
 
     assert done
     # An entry that can be read now is judged further; its old complaints are gone.
     assert len(complaints() & before) < len(before)
-    assert fix(root) == []
+    assert fix(root / "docs") == []
 
 
 def test_a_file_that_is_right_is_not_written(tmp_path):
     path = project_with(tmp_path, b"---\ntitle: A\n---\n")
     before = path.stat().st_mtime_ns
 
-    fix(tmp_path)
+    fix(tmp_path / "docs")
 
     assert path.stat().st_mtime_ns == before
     assert sorted(p.name for p in path.parent.iterdir()) == ["2022-a.md"]
@@ -189,6 +189,14 @@ def test_no_other_byte_is_touched(tmp_path_factory, mark, header, body, newline)
 
     path = project_with(tmp_path_factory.mktemp("fix"), written(right=False))
 
-    fix(path.parents[2])
+    fix(path.parents[1])
 
     assert path.read_bytes() == written(right=True)
+
+
+def test_content_is_mended_wherever_it_stands(tmp_path):
+    path = project_with(tmp_path, b"---\nauhtors: [Ada Example]\n---\n")
+    (tmp_path / "docs").rename(tmp_path / "content")
+
+    assert fix(tmp_path / "content") == ["content/library/2022-a.md:2: auhtors -> authors"]
+    assert not path.exists()
