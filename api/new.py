@@ -27,7 +27,7 @@ from api.drafts import (
     write_new,
 )
 from api.markup import Malformed
-from api.records import SLUG, EntryHeader, nearest
+from api.records import SLUG, Entry, EntryHeader, nearest
 
 ARXIV_API = "https://export.arxiv.org/api/query"
 TIMEOUT_S = 10
@@ -150,7 +150,7 @@ def new_paper(
     if len(drafts) > 1 and (title or authors or year or url or slug):
         raise NotWritten(f"{bibtex} has {len(drafts)} entries; only --topic can be given for all")
     for draft in drafts:
-        draft.title = title or draft.title
+        draft.title = " ".join((title or draft.title or "").split()) or None
         draft.authors = list(authors) or draft.authors
         draft.year = year or draft.year
         draft.url = url or draft.url
@@ -195,8 +195,8 @@ def _begin(
     for draft in drafts:
         draft.added = today
         draft.learn_from_address()
-        _judge(draft)
         _known("topic", draft.topics, content.topics)
+        _judge(draft)
         _not_there(draft, content)
         name = _slug(slug) if slug else draft.slug(taken)
         taken.add(name)
@@ -223,9 +223,9 @@ def _not_there(draft: EntryDraft, content: Content) -> None:
     if draft.url:
         names = read_address(draft.url).names
         names |= work_names(draft.arxiv, draft.doi, draft.openreview)
-        for entry in content.library.values():
+        for entry in content.to_judge(Entry):  # one just begun is not complete yet
             others = work_names(entry.arxiv, entry.doi, entry.openreview)
-            if names & (others | read_address(entry.url).names):
+            if names & (others | read_address(entry.url or "").names):
                 raise NotWritten(f"{draft.url} is in the library already: {entry.path}")
 
 

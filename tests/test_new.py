@@ -225,6 +225,16 @@ def test_a_talk_has_its_speakers_and_its_day(docs):
     assert problems(docs) == []
 
 
+@pytest.mark.parametrize(
+    "again", [{"arxiv": "2301.12345"}, {"url": "https://doi.org/10.48550/arXiv.2301.12345"}]
+)
+def test_a_paper_that_was_only_begun_is_not_begun_again(docs, again):
+    new_paper(docs, arxiv="2301.12345v1", arxiv_api=NOWHERE)
+
+    with pytest.raises(NotWritten, match="is in the library already: docs/library/2023-2301-12345"):
+        new_paper(docs, arxiv_api=NOWHERE, **again)
+
+
 def test_a_file_is_never_overwritten(docs):
     path = new_meeting(docs, "2026-03-12").paths[0]
     path.write_text("mine")
@@ -247,6 +257,10 @@ def test_a_file_is_never_overwritten(docs):
         (
             lambda d: new_paper(d, title="T", topics=["circuts"]),
             "no topic is named 'circuts'; did you mean 'circuits'?",
+        ),
+        (
+            lambda d: new_paper(d, title="T", topics=["Circuits"]),
+            "no topic is named 'Circuits'; did you mean 'circuits'?",
         ),
         (
             lambda d: new_quiz(d, "a", meeting="2026-03-12"),
