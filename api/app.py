@@ -20,9 +20,10 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
 from api import (
+    agenda,
+    agenda_markdown,
     analysis,
     answers,
-    editions,
     meetings,
     members,
     notes,
@@ -32,11 +33,10 @@ from api import (
     results,
     rights,
 )
-from api.content import read_content
-from api.database import Busy, Database
+from api.database import Busy
 from api.grading import NoKey
 from api.guard import Guard
-from api.service import Service, ServiceDep
+from api.service import ServiceDep, open_service
 from api.settings import Settings
 from api.wire import Refusal
 
@@ -85,13 +85,7 @@ def create_app(
     one, only the API answers.
     """
     settings = settings or Settings()
-    content = read_content(settings.content_dir, settings.executed_dir)
-    for problem in content.problems:
-        log.warning("left out: %s", problem)
-    database = Database(settings.database_url)
-    asked = [question for quiz in content.quizzes.values() for question in quiz.questions]
-    present = database.write(lambda session: editions.note(session, asked, clock()))
-    service = Service(settings, database, content, clock, present)
+    service = open_service(settings, clock)
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -109,7 +103,8 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.service = service
-    modules = (answers, quizzes, members, notes, meetings, reports, results, analysis, rights)
+    modules: tuple[Any, ...] = (answers, quizzes, members, notes, meetings, reports, results)
+    modules += (analysis, agenda, agenda_markdown, rights)
     for router in (*(module.router for module in modules), status):
         app.include_router(router, prefix=API)  # the first is asked first, and asked the most
     _add_reference(app)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from api.cli_answers import agenda
 from api.cli_new import new
 from api.cli_quiz import quiz
 from api.console import fail, last_address, load_content, load_settings, open_database
@@ -18,6 +19,7 @@ app = typer.Typer(
 )
 app.add_typer(new, name="new")
 app.add_typer(quiz, name="quiz")
+app.command()(agenda)
 
 
 @app.command()

@@ -1,15 +1,19 @@
 """What every endpoint may ask for: settings, database, content, the time."""
 
 import datetime as dt
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
 
-from api.content import Content
+from api import editions
+from api.content import Content, read_content
 from api.database import Database
 from api.settings import Settings
+
+log = logging.getLogger("readout")
 
 
 @dataclass(frozen=True)
@@ -20,6 +24,17 @@ class Service:
     clock: Callable[[], dt.datetime]
     # By question: its versions that ask the same, for those that were only mended.
     editions: dict[str, frozenset[str]] = field(default_factory=dict)
+
+
+def open_service(settings: Settings, clock: Callable[[], dt.datetime]) -> Service:
+    """Read the content and open the database, which must have been migrated."""
+    content = read_content(settings.content_dir, settings.executed_dir)
+    for problem in content.problems:
+        log.warning("left out: %s", problem)
+    database = Database(settings.database_url)
+    asked = [question for quiz in content.quizzes.values() for question in quiz.questions]
+    present = database.write(lambda session: editions.note(session, asked, clock()))
+    return Service(settings, database, content, clock, present)
 
 
 async def find_service(request: Request) -> Service:
