@@ -68,14 +68,27 @@ def _files(content: Content, problems: list[Problem]) -> list[str]:
     """The files of the content folder, relative to the project, without symbolic links."""
     files = []
     for item in _walk(content.folder):
-        name = item.path[len(str(content.root)) + 1 :].replace(os.sep, "/")
+        name = _name(item, content)
         if item.is_symlink():
-            problems.append(Problem(name, 1, "a symbolic link; put the file itself here"))
+            problems.append(_link(name))
         elif item.is_file():
             files.append(name)
             if wrong := _misplaced(*name.split("/")[1:]):
                 problems.append(Problem(name, 1, wrong))
     return sorted(files)
+
+
+def symbolic_links(content: Content) -> list[Problem]:
+    """What a page must not be: it may stand for any file of the machine that publishes it."""
+    return [_link(_name(item, content)) for item in _walk(content.folder) if item.is_symlink()]
+
+
+def _link(name: str) -> Problem:
+    return Problem(name, 1, "a symbolic link; put the file itself here")
+
+
+def _name(item: os.DirEntry[str], content: Content) -> str:
+    return item.path[len(str(content.root)) + 1 :].replace(os.sep, "/")
 
 
 def _walk(folder: Path | str) -> Iterator[os.DirEntry[str]]:

@@ -7,10 +7,10 @@ from pathlib import PurePosixPath
 from api.check_links import Site
 from api.content import Content
 from api.markup import Problem
-from api.pages import format_fact
+from api.pages import FORM, Broken, format_fact
 from api.questions import Quiz
 from api.records import closest, nearest, short
-from api.scan import FactUse, Page, plain_text
+from api.scan import FactUse, Page, plain_text, scan
 
 SECTIONS = ("What it claims", "How they know", "What to doubt", "Try it", "To discuss")
 MOST_HEADINGS = 500
@@ -204,8 +204,15 @@ def _strings(
 
 # Facts -------------------------------------------------------------------------------------------
 
-# What `format` accepts and ends in a line or two: a width of 10**9 is a format too.
-_FORM = re.compile(r"(?:percent|\+?,?(?:\.\d)?[dfeg%]?)\Z")
+
+def wrong_facts(content: Content) -> list[Problem]:
+    """The facts of records that cannot be inserted: what keeps their pages from being built."""
+    return [
+        Problem(path, line, message)
+        for path, document in content.documents.items()
+        if "fact" in document.body
+        for line, message in _facts(scan(document.body, document.body_line), content)
+    ]
 
 
 def _facts(page: Page, content: Content) -> Found:
@@ -227,10 +234,10 @@ def _wrong_fact(use: FactUse, content: Content) -> str | None:
         return None
     form = f"{use.name}:{use.form}"
     advice = f"write {{fact:{use.name}}}, {{fact:{use.name}:percent}} or {{fact:{use.name}:.2f}}"
-    if not use.form or not _FORM.match(use.form):
+    if not use.form or not FORM.match(use.form):
         return f"{short(form)}: no known form; {advice}"
     try:
         format_fact(fact, use.form)
-    except (TypeError, ValueError):
+    except Broken:
         return f"{short(form)}: {short(fact.value)} cannot be written so; {advice}"
     return None

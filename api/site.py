@@ -24,6 +24,8 @@ from mkdocs.utils import get_relative_url
 
 from api import carrying, ledgers, notebook_pages, pages, preview, quiz_pages
 from api.backlinks import Mentions, find_mentions
+from api.check import symbolic_links
+from api.check_pages import wrong_facts
 from api.content import Content, read_content
 from api.fingerprint import write_stamp
 from api.glossary import Glossary, read_terms
@@ -65,12 +67,16 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     settings, memory = Settings(), _memory(config)
     cache = memory.cache if memory else None
     content = read_content(Path(config.docs_dir), settings.executed_dir, cache)
+    content.problems += [*symbolic_links(content), *wrong_facts(content)]
     _Build.notice = ""
     if content.problems:
         if memory is None:
             raise PluginError("\n".join(str(problem) for problem in content.problems))
         broken = preview.leave_out(content)
-        files = Files([file for file in files if file.src_uri not in broken])
+        below = tuple(f"{path}/" for path in broken)  # of a folder that is a symbolic link
+        files = Files(
+            [f for f in files if f.src_uri not in broken and not f.src_uri.startswith(below)]
+        )
         _Build.notice = preview.notice(content.problems)
     _Build.content, _Build.files, _Build.shown = content, files, {}
     _Build.demos, _Build.ledgers = [], []

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -94,6 +95,10 @@ def test_the_next_meeting_is_the_nearest_ahead_else_the_last(docs: Path):
 def test_a_preview_survives_a_broken_file_and_shows_a_change(free_port: int, tmp_path: Path):  # noqa: F811
     docs = Path(shutil.copytree(ROOT / "docs", tmp_path / "docs"))
     entry = docs / "library" / "2022-wang-ioi.md"
+    (tmp_path / "secret.md").write_text("---\ntitle: Secret\n---\n")
+    (docs / "library" / "linked.md").symlink_to(tmp_path / "secret.md")
+    facts = docs / "library" / "2013-mikolov-regularities.md"
+    facts.write_text(facts.read_text("utf-8") + "\n{fact:ioi-accuracy:d}\n", "utf-8")
     process = subprocess.Popen(
         [Path(sys.executable).with_name("readout"), "serve", "--preview", "--port", str(free_port)],
         cwd=ROOT,
@@ -125,6 +130,10 @@ def test_a_preview_survives_a_broken_file_and_shows_a_change(free_port: int, tmp
         wait_for_health(free_port, process)
         entry.write_text(entry.read_text("utf-8") + "\nA sentence just written.\n", "utf-8")
         assert shows("A sentence just written.")
+        assert shows("library/linked.md:1: a symbolic link")
+        assert shows("&#x27;ioi-accuracy:d&#x27;: ")
+        with pytest.raises(urllib.error.HTTPError, match="404"):
+            urllib.request.urlopen(f"http://127.0.0.1:{free_port}/library/linked/")
         broken = docs / "library" / "2017-vaswani-attention.md"
         broken.write_text(broken.read_text("utf-8").replace("title:", "titel:", 1), "utf-8")
         entry.write_text(entry.read_text("utf-8") + "\nAnd another.\n", "utf-8")
