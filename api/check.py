@@ -8,12 +8,12 @@ from pathlib import Path
 from api.check_pages import check_pages
 from api.check_records import check_records
 from api.content import Content
-from api.glossary import read_terms
+from api.glossary import find_terms
 from api.markup import Malformed, Problem, read_fields, read_text, split_header
-from api.pages import Broken
 from api.scan import Page, scan
 
 FOLDERS = ("library", "meetings", "quizzes", "topics")
+ASSETS = "assets"
 MARKDOWN = (".md", ".markdown", ".mdown", ".mkd")
 
 
@@ -22,6 +22,7 @@ def check(content: Content) -> list[Problem]:
     problems = list(content.problems)
     files = _files(content, problems)
     pages = _pages(content, files, problems)
+    problems += _check_pictures(content, files)
     problems += check_records(content, files)
     problems += check_pages(content, pages, files)
     problems += _check_glossary(content)
@@ -29,18 +30,30 @@ def check(content: Content) -> list[Problem]:
 
 
 def _check_glossary(content: Content) -> list[Problem]:
-    """What keeps the glossary from being linked; it is read up to the first such thing."""
+    """What keeps terms of the glossary from being linked."""
     path = content.folder / "glossary.md"
-    name = f"{content.folder.name}/glossary.md"
     try:
-        read_terms(path.read_text("utf-8") if path.is_file() else "", name)
-    except Broken as error:
-        found = re.fullmatch(r"(?P<path>.*?):(?P<line>\d+): (?P<message>.*)", str(error), re.S)
-        assert found
-        return [Problem(name, int(found["line"]), found["message"])]
+        text = path.read_text("utf-8") if path.is_file() else ""
     except UnicodeDecodeError:
         return []  # said already, of every page that is no UTF-8
-    return []
+    return find_terms(text, f"{content.folder.name}/glossary.md")[1]
+
+
+# What a picture may not hold: it is opened by itself, too, on the site's own address.
+_ACTS = re.compile(
+    rb"<\s*(?:script|foreignObject|iframe|embed|object)\b|\son\w+\s*=|javascript:"
+    rb"|(?:href|src)\s*=\s*[\"']?\s*(?:https?:)?//",
+    re.IGNORECASE,
+)
+
+
+def _check_pictures(content: Content, files: list[str]) -> Iterator[Problem]:
+    for path in files:
+        if path.lower().endswith((".svg", ".html", ".htm", ".xhtml", ".xml")):
+            data = (content.root / path).read_bytes()
+            if found := _ACTS.search(data):
+                line = data.count(b"\n", 0, found.start()) + 1
+                yield Problem(path, line, "does more than show; save it as a plain picture")
 
 
 def github(problem: Problem) -> str:
@@ -102,8 +115,13 @@ def _walk(folder: Path | str) -> Iterator[os.DirEntry[str]]:
 
 
 def _misplaced(folder: str, *names: str) -> str | None:
-    """Why a file in one of the four folders would not be read."""
-    if folder not in FOLDERS or not names or not names[-1].lower().endswith(MARKDOWN):
+    """Why a file would not be read, or would be published as it is."""
+    name = (names or (folder,))[-1]
+    if not name.lower().endswith(MARKDOWN):
+        # A page of somebody's own could act in the name of whoever is signed in.
+        published = (names[:1] and folder == ASSETS) or name.startswith(".")
+        return None if published else f"no Markdown; pictures belong into {ASSETS}/"
+    if folder not in FOLDERS or not names:
         return None
     if len(names) > 1:
         return f"in a folder of its own; put it right into {folder}/"

@@ -47,13 +47,21 @@ def _names(content: Content) -> Found:
         *_, folder, name = path.split("/")
         slug = name.removesuffix(".md")
         if folder == "meetings":
+            meeting = content.salvaged.get(path)
+            if isinstance(meeting, Meeting) and not meeting.date and not _DAY.fullmatch(slug):
+                yield Problem(path, 1, "the file is not named by its day; name it 2026-03-12.md")
             continue
+        if (folder, slug) == ("library", "library"):
+            yield Problem(path, 1, "the name of the whole library; give the entry another")
         if not re.fullmatch(SLUG, slug):
             better = re.sub(r"[^a-z0-9]+", "-", slug.lower()).strip("-") or "2022-wang-ioi"
             message = "the file name is no slug (small letters, digits, single hyphens)"
             yield Problem(path, 1, f"{message}; name it {better}.md")
         elif len(slug) > 80:
             yield Problem(path, 1, "the file name is longer than 80 characters; shorten it")
+
+
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 
 
 # References --------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from api.markup import Problem
 from api.pages import Broken
 from api.tags import INSIDE, TAG, outside
 
@@ -37,27 +38,36 @@ _FIELD = re.compile(r"^(?P<name>Also|See): *(?P<value>.*?)(?=\n\s*\n|\Z)", re.M 
 
 def read_terms(text: str, path: str) -> list[Term]:
     """The terms of a glossary page. Raises Broken for an entry that cannot be linked."""
+    terms, problems = find_terms(text, path)
+    if problems:
+        raise Broken(str(problems[0]))
+    return terms
+
+
+def find_terms(text: str, path: str) -> tuple[list[Term], list[Problem]]:
+    """The terms of a glossary page, and what keeps others from being linked."""
     headings = list(_HEADING.finditer(text))
     starts = [heading.start() for heading in headings]
-    terms, taken = [], dict[str, str]()
+    terms, taken, problems = [], dict[str, str](), []
     for heading, end in zip(headings, [*starts[1:], len(text)], strict=False):
-        where = f"{path}:{text.count(chr(10), 0, heading.start()) + 1}"
+        line = text.count("\n", 0, heading.start()) + 1
         body, title = text[heading.end() : end], heading["title"]
         fields = {found["name"]: found["value"] for found in _FIELD.finditer(body)}
         definition = plain(_FIELD.sub("", body))
         if not heading["slug"]:
-            raise Broken(f"{where}: term {title!r} has no id; write ## {title} {{#...}}")
+            message = f"term {title!r} has no id; write ## {title} {{#...}}"
+            problems.append(Problem(path, line, message))
         if not definition:
-            raise Broken(f"{where}: term {title!r} has no definition; write one below it")
+            message = f"term {title!r} has no definition; write one below it"
+            problems.append(Problem(path, line, message))
         also = [" ".join(name.split()) for name in fields.get("Also", "").split(",")]
         names = (title, *filter(None, also))
         for name in names:
             if taken.setdefault(name.lower(), title) != title:
-                raise Broken(
-                    f"{where}: {name!r} stands under {taken[name.lower()]!r} too; take one out"
-                )
-        terms.append(Term(heading["slug"], title, names, definition))
-    return terms
+                message = f"{name!r} stands under {taken[name.lower()]!r} too; take one out"
+                problems.append(Problem(path, line, message))
+        terms.append(Term(heading["slug"] or "", title, names, definition))
+    return terms, problems
 
 
 _TEX = re.compile(r"\\\((.*?)\\\)", re.S)

@@ -82,7 +82,7 @@ def check_outlinks(
         if url not in answered:
             by_host[_host(url)].append(url)
 
-    ask = _asker(timeout_s, allow_private)
+    ask = _asker(timeout_s, pause_s, allow_private)
     with ThreadPoolExecutor(max_workers=8) as pool:
         asked = pool.map(lambda urls: _ask_in_turn(urls, ask, pause_s), by_host.values())
         wrong = {url: reason for found in asked for url, reason in found.items()}
@@ -117,7 +117,7 @@ def _ask_in_turn(
 # Asking ------------------------------------------------------------------------------------------
 
 
-def _asker(timeout_s: float, allow_private: bool) -> Callable[[str], str | None]:
+def _asker(timeout_s: float, pause_s: float, allow_private: bool) -> Callable[[str], str | None]:
     """A function from an address to why it is dead, or None."""
     connect = _connector(allow_private)
 
@@ -158,6 +158,7 @@ def _asker(timeout_s: float, allow_private: bool) -> Callable[[str], str | None]
         try:
             code = status(url, "HEAD")
             if code >= 400:  # some servers answer GET only
+                time.sleep(pause_s)
                 code = status(url, "GET")
         except (OSError, http.client.HTTPException, ValueError) as error:
             return _reason(error, timeout_s)
