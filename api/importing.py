@@ -7,14 +7,15 @@ inside a sentence makes an entry too, but the sentence stays whole where it is.
 
 import datetime as dt
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
 from api.addresses import Address, read_address
 from api.content import Content, read_content
 from api.drafts import EntryDraft, NotWritten, write_new
-from api.imports import Chunk, EntryFile, Import, Key, MeetingFile, account
+from api.import_meetings import Known, Meetings, Target
+from api.imports import Chunk, EntryFile, Import, MeetingFile, account
 from api.leads import (
     BETWEEN,
     BYLINE,
@@ -30,30 +31,14 @@ from api.markup import Fields, Malformed, read_yaml, split_header
 from api.notefile import (
     Block,
     Link,
-    dated_line,
     find_date,
     find_links,
     heading_text,
     match_topics,
-    plain,
-    relist,
 )
-from api.places import Places, one_line, words
 from api.scan import HTML_BLOCK
 
 _NOT_PRINTED = re.compile(r"[\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
-
-
-@dataclass(frozen=True)
-class Known:
-    """An entry that the library has already."""
-
-    slug: str
-
-
-Target = EntryFile | Known
-
-BOLD, BULLET = 7, 8  # the levels of what heads a meeting without being a heading
 
 
 @dataclass
@@ -122,10 +107,10 @@ def clean(source: str) -> str:
     return re.sub(r"\r\n?|[\v\f]", "\n", source)
 
 
-class _Splitter(Places):
+class _Splitter(Meetings):
     def __init__(self, source: str, content: Content, folder: str, today: dt.date | None) -> None:
-        super().__init__(source)
-        self.folder, self.today = folder, today
+        super().__init__(source, folder)
+        self.today = today
         self.topics = {slug: topic.title for slug, topic in content.topics.items()}
         headers = {p: h for p, h in content.headers.items() if f"{folder}/library/" in p}
         self.slugs = {Path(path).stem for path in headers}
@@ -135,15 +120,11 @@ class _Splitter(Places):
             for address in _addresses(header):
                 self._remember(address, title, Known(Path(path).stem))
         self.entries: list[EntryFile] = []
-        self.meetings: dict[dt.date, MeetingFile] = {}
-        self.readings: dict[dt.date, list[Target]] = {}
         # Where we are in the note:
         self.headings: list[Heading] = []
         self.open: list[Open] = []
         self.in_html = 0  # elements of HTML that are open: they stay whole, in one file
         self.entry_level = 0  # of the heading that opened the entry, if one did
-        self.meeting: MeetingFile | None = None
-        self.levels: list[int] = []  # of the meeting's heading and of those open below it
 
     def run(self) -> None:
         end = _header_end(self.source)
@@ -176,15 +157,6 @@ class _Splitter(Places):
             entry.path = f"{self.folder}/library/{slug}.md"
         return self.entries
 
-    def name_meetings(self) -> list[MeetingFile]:
-        for date, meeting in self.meetings.items():
-            slugs = [
-                reading.slug if isinstance(reading, Known) else Path(reading.path).stem
-                for reading in self.readings.get(date, [])
-            ]
-            meeting.readings = list(dict.fromkeys(slugs))
-        return list(self.meetings.values())
-
     # Places --------------------------------------------------------------------------------------
 
     def _note(self, place: Open | None, start: int, end: int, block: Block) -> None:
@@ -210,11 +182,6 @@ class _Splitter(Places):
             file.chunks.append(Chunk(start, end, text, block.kind, block.start))
             self._field(file, start, start, end)
 
-    def _shown(self, start: int, end: int, block: Block, above: int) -> str:
-        if block.kind == "item":
-            return relist(self.source, start, end, block, above)
-        return self.source[start:end]
-
     def _why_no_entry(self) -> str:
         if not self.headings:
             return "no link above it to which it could belong"
@@ -225,26 +192,8 @@ class _Splitter(Places):
             return f"no link above it under {text!r}; perhaps it belongs in {where}"
         return f"no link above it under {text!r}"
 
-    def _dated(self, block: Block) -> bool:
-        """Whether a meeting begins here without a heading: a date alone, in bold or in a bullet."""
-        if self.levels == [BULLET] and self.meeting and block.depth < 2:
-            self.meeting, self.levels = None, []
-        bullet = block.kind == "item" and block.depth == 1 and block.first
-        headed = self.meeting is not None and self.levels[0] < BOLD
-        if headed or not (bullet or block.kind == "text"):
-            return False
-        start, end = content_of(self.source, block)
-        try:
-            text = dated_line(self.source[start:end])
-            found = find_date(text) if text else None
-        except ValueError:
-            return False
-        if not text or not found:
-            return False
+    def _leave_entry(self) -> None:
         self.open, self.entry_level = [], 0
-        heading = replace(block, start=start, end=end, level=BULLET if bullet else BOLD)
-        self._open_meeting(heading, text, *found)
-        return True
 
     # Headings ------------------------------------------------------------------------------------
 
@@ -288,55 +237,7 @@ class _Splitter(Places):
                 why = f"a heading that names no topic; there are {', '.join(self.topics)}"
             self._unplaced(heading.block.start, heading.block.end, why)
 
-    # Meetings ------------------------------------------------------------------------------------
-
-    def _open_meeting(self, block: Block, text: str, date: dt.date, typed: str) -> None:
-        self.levels = [block.level]
-        if meeting := self.meetings.get(date):
-            self.meeting = meeting
-            self._meeting_heading(meeting, block, text)
-            return
-        meeting = MeetingFile(date, f"{self.folder}/meetings/{date}.md")
-        self.meeting = self.meetings[date] = meeting
-        meeting.title = None if text == typed else plain(text)[:500] or None
-        if words(meeting.title or str(date)) != words(text):
-            meeting.comments["title" if meeting.title else "date"] = one_line(text)
-        key = "title" if meeting.title else "date"
-        self._field(meeting, key, block.start, block.end)
-        self._read_at(meeting, block, key)
-
-    def _meeting_heading(self, meeting: MeetingFile, block: Block, text: str) -> None:
-        # A page's headings descend one step at a time, below its title.
-        while len(self.levels) > 1 and self.levels[-1] >= block.level:
-            self.levels.pop()
-        if block.level > self.levels[0]:
-            self.levels.append(block.level)
-        if text:
-            self._add(meeting, block, text, max(2, min(6, len(self.levels))))
-
-    def _to_meeting(self, meeting: MeetingFile, block: Block) -> None:
-        above = 1 if self.levels == [BULLET] else 0  # the level of the bullet with the date
-        self._add(meeting, block, self._shown(block.start, block.end, block, above))
-
-    def _add(self, meeting: MeetingFile, block: Block, text: str, level: int = 0) -> None:
-        chunk = Chunk(block.start, block.end, text, block.kind, block.start, level)
-        meeting.chunks.append(chunk)
-        self._field(meeting, block.start, block.start, block.end)
-        self._read_at(meeting, block, block.start)
-
-    def _read_at(self, meeting: MeetingFile, block: Block, key: Key) -> None:
-        """What a meeting links to are its readings; the words stay in the meeting."""
-        for link in self._links(block):
-            self._use(link, meeting, key)
-            after, _ = read_byline(self.source, link.end, block.end)
-            self.readings.setdefault(meeting.date, []).append(self._entry(link, after))
-
     # Entries -------------------------------------------------------------------------------------
-
-    def _links(self, block: Block) -> list[Link]:
-        if block.kind == "code":
-            return []
-        return list(find_links(self.masked, block.start, block.end, self.definitions))
 
     def _text(self, block: Block) -> None:
         """Text outside of meetings: entries where links lead, notes of the open one elsewhere."""

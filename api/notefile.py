@@ -279,7 +279,7 @@ def dated_line(text: str) -> str | None:
 
     Raises ValueError for a day that does not exist.
     """
-    bold = re.fullmatch(r"\s*(\*\*|__)(?P<inside>[^\n*_]+)\1\s*:?\s*", text)
+    bold = re.fullmatch(r"\s*(\*{1,3}|_{1,3})(?P<inside>[^\n*_]+)\1\s*:?\s*", text)
     inside = bold["inside"] if bold else text
     if "\n" in text.strip() or not (found := find_date(inside)):
         return None

@@ -7,9 +7,11 @@ from api.notefile import (
     Block,
     Definition,
     Link,
+    find_links,
     mask_code,
     read_blocks,
     read_definitions,
+    relist,
 )
 
 
@@ -33,6 +35,16 @@ class Places:
         start, end = self._trimmed(start, end)
         if start < end:
             self.placements.append(Placement(start, end, None, 0, why))
+
+    def _links(self, block: Block) -> list[Link]:
+        if block.kind == "code":
+            return []
+        return list(find_links(self.masked, block.start, block.end, self.definitions))
+
+    def _shown(self, start: int, end: int, block: Block, above: int) -> str:
+        if block.kind == "item":
+            return relist(self.source, start, end, block, above)
+        return self.source[start:end]
 
     def _trimmed(self, start: int, end: int) -> tuple[int, int]:
         """The stretch without blank lines around it."""

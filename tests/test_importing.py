@@ -248,6 +248,7 @@ def test_the_host_or_the_logo_says_what_kind_it_is(link, kind):
     [
         ("**2024-03-05**", "2024-03-05"),
         ("__Meeting, 5 March 2024__:", "2024-03-05"),
+        ("*5 March 2024 - kickoff*", "2024-03-05"),
         ("Tuesday, March 5, 2024", "2024-03-05"),
         ("- 2024-03-05", "2024-03-05"),
     ],
