@@ -6,6 +6,7 @@ Everything is a function of the records, so equal content gives equal bytes.
 import json
 import re
 import unicodedata
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -49,6 +50,8 @@ def export_links(slug: str) -> list[tuple[str, str]]:
 # Plain text --------------------------------------------------------------------------------------
 
 _MARKDOWN = MarkdownIt("commonmark")
+# Where paragraphs stand; what is in them is not looked at.
+_BLOCKS = MarkdownIt("commonmark").disable(["inline", "text_join"])
 
 
 def abstract(entry: Entry, facts: dict[str, Fact] | None = None) -> str:
@@ -56,8 +59,7 @@ def abstract(entry: Entry, facts: dict[str, Fact] | None = None) -> str:
 
     Raises pages.Broken for a fact that no notebook records.
     """
-    tokens = _MARKDOWN.parse(entry.body)
-    for opening, inline in pairwise(tokens):
+    for opening, inline in pairwise(_BLOCKS.parse(entry.body)):
         if opening.type == "paragraph_open" and opening.level == 0:
             text = insert_facts(inline.content, facts or {}, entry.path, lambda path: path)
             return plain_text(text)
@@ -79,6 +81,8 @@ def plain_text(markdown: str) -> str:
 
 def one_line(text: str) -> str:
     """The text with single spaces and without control characters, which XML cannot hold."""
+    if text.isprintable():  # nearly always, and told a hundred times as fast
+        return " ".join(text.split())
     return " ".join("".join(c for c in text if c.isspace() or _shown(c)).split())
 
 
@@ -121,7 +125,12 @@ def publication(entry: Entry) -> Publication:
 
 
 def _names(entry: Entry) -> list[Name]:
-    return [read_name(one_line(author)) for author in entry.authors]
+    return [_name(author) for author in entry.authors]
+
+
+@lru_cache(maxsize=10_000)  # each format asks, and authors write more than one work
+def _name(author: str) -> Name:
+    return read_name(one_line(author))
 
 
 # BibTeX ------------------------------------------------------------------------------------------

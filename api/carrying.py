@@ -12,11 +12,12 @@ from api.records import Meeting
 def write_exports(content: Content, base_url: str, site_dir: Path) -> None:
     """Write every export into the built site. What is the same already is left as it is."""
     for module in (bibliography, feeds, packet):
-        for path, made in module.exports(content, base_url).items():
-            data = made.encode() if isinstance(made, str) else made
-            file = site_dir / path
+        made = {site_dir / path: text for path, text in module.exports(content, base_url).items()}
+        for folder in {file.parent for file in made}:
+            folder.mkdir(parents=True, exist_ok=True)
+        for file, text in made.items():
+            data = text.encode() if isinstance(text, str) else text
             if not file.is_file() or file.read_bytes() != data:
-                file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(data)
 
 

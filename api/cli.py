@@ -77,9 +77,12 @@ def check(
 
     Example: readout check --fix
     """
+    import gc
+
     from api.check import check as run
     from api.check import github
 
+    gc.disable()  # all that is read is kept to the end; looking for garbage took a seventh
     settings = load_settings()
     if fix:
         from api.fix import fix as mend

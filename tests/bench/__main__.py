@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from tests.bench import answers, results, site
+from tests.bench import answers, check, incremental, results, site
 from tests.conftest import ROOT
 
 
@@ -30,7 +30,9 @@ Benchmark = Callable[[], Iterator[tuple[str, float, str, str, float]]]
 BENCHMARKS: dict[str, Benchmark] = {
     "answers": answers.measure,
     "results": results.measure,
+    "check": check.measure,
     "site": site.measure,
+    "incremental": incremental.measure,
 }
 
 

@@ -1,88 +1,49 @@
-"""The check and the site with 2,000 library files and 300 meetings, beside stock Material."""
+"""The site of 2,000 library files and 300 meetings, beside stock Material on the same files."""
 
-import datetime as dt
-import os
-import shutil
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 
+from tests.bench.generated import BIN, ENTRIES, MEETINGS, Cost, generate, run
 from tests.conftest import ROOT
 
-BIN = Path(sys.executable).parent
-ENTRIES, MEETINGS = 2_000, 300
-
-
-def generate(docs: Path, entries: int = ENTRIES, meetings: int = MEETINGS) -> None:
-    """Copy the project's content and add library entries and meetings modelled on it."""
-    shutil.copytree(ROOT / "docs", docs)
-    models = [
-        (path.stem, path.read_text("utf-8")) for path in sorted((docs / "library").glob("2*.md"))
-    ]
-    for number in range(entries - len(models)):
-        slug, text = models[number % len(models)]
-        year = slug[:4]
-        lines = [
-            line
-            for line in text.splitlines()
-            if not line.startswith(("arxiv:", "doi:", "openreview:", "url:", "title:"))
-        ]
-        added = [
-            f'title: "Generated entry {number}"',
-            f"url: https://example.org/generated/{number}",
-        ]
-        new = "\n".join([lines[0], *added, *lines[1:]]) + "\n"
-        (docs / "library" / f"{year}-generated-{number}.md").write_text(new, "utf-8")
-    meeting = (docs / "meetings" / "2023-11-07.md").read_text("utf-8")
-    first = dt.date(2024, 1, 2)
-    for number in range(meetings - 1):
-        date = first + dt.timedelta(days=number)
-        text = meeting.replace("date: 2023-11-07", f"date: {date}")
-        (docs / "meetings" / f"{date}.md").write_text(text, "utf-8")
+REPEATS = 3
 
 
 def stock(folder: Path, docs: Path) -> Path:
-    """The same files for Material as it comes: every page in its navigation, no plugin of ours."""
+    """The same files and Markdown for Material as it comes: every page in its navigation."""
     pages = sorted(path.relative_to(docs).as_posix() for path in docs.rglob("*.md"))
     nav = "\n".join(f"  - {page}" for page in pages)
     config = folder / "stock.yml"
     config.write_text(
-        f"site_name: Stock\ndocs_dir: {docs}\nsite_dir: {folder / 'stock-site'}\n"
-        f"theme:\n  name: material\n  font: false\nplugins: [search]\n"
-        f"markdown_extensions: [admonition, attr_list, md_in_html, tables]\nnav:\n{nav}\n"
+        f"INHERIT: {ROOT / 'mkdocs.yml'}\ndocs_dir: {docs}\nsite_dir: {folder / 'stock-site'}\n"
+        "strict: false\nhooks: []\nplugins: [search]\nextra_css: []\nextra_javascript: []\n"
+        f"theme: {{features: []}}\nnav:\n{nav}\n"
     )
     return config
 
 
-def timed(*command: str | Path, **environment: str) -> float:
-    """Wall seconds of a command that must succeed."""
-    begun = time.perf_counter()
-    done = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **environment}, capture_output=True, text=True
+def ours(folder: Path, docs: Path) -> Cost:
+    return run(
+        *(BIN / "readout", "build"), READOUT_CONTENT_DIR=docs, READOUT_SITE_DIR=folder / "site"
     )
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
-    return time.perf_counter() - begun
 
 
 def measure() -> Iterator[tuple[str, float, str, str, float]]:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        docs = folder / "docs"
-        generate(docs)
-        ours = {
-            "READOUT_CONTENT_DIR": str(docs),
-            "READOUT_SITE_DIR": str(folder / "site"),
-            "NO_MKDOCS_2_WARNING": "1",
-        }
-        few = folder / "few" / "docs"
-        few.parent.mkdir()
-        generate(few, ENTRIES // 4, MEETINGS // 4)
-        check_few = timed(BIN / "readout", "check", READOUT_CONTENT_DIR=str(few))
-        check = timed(BIN / "readout", "check", **ours)
-        yield "check-2300-files", check, "s", "4 times a quarter of the files", 4 * check_few
-        build = timed(BIN / "readout", "build", **ours)
-        material = timed(BIN / "mkdocs", "build", "-q", "-f", stock(folder, docs), **ours)
-        yield "site-2300-files", build, "s", "stock Material, all pages in its navigation", material
+        docs, half, none = (folder / part / "docs" for part in ("full", "half", "none"))
+        for docs_folder, share in ((docs, 1.0), (half, 0.5), (none, 0.0)):
+            docs_folder.parent.mkdir()
+            generate(docs_folder, round(ENTRIES * share), round(MEETINGS * share))
+        builds = [ours(folder, docs) for _ in range(REPEATS)]
+        material = run(BIN / "mkdocs", "build", "-q", "-f", stock(folder, docs))
+        named = "stock Material, all pages in its navigation"
+        yield "site-2300-files", median(b.wall for b in builds), "s", named, material.wall
+        yield "site-2300-cpu", median(b.cpu for b in builds), "s", named, material.cpu
+        yield "site-2300-memory", median(b.memory for b in builds), "MB", named, material.memory
+        first = ours(folder, half).cpu
+        begun = ours(folder, none).cpu
+        added = median(b.cpu for b in builds) - first
+        yield "site-linear", added, "s", "what the first half of the files adds", first - begun
