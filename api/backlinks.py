@@ -4,6 +4,7 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from api.content import Content
@@ -71,7 +72,12 @@ def _path(slug: str) -> str:
 
 def _linked(text: str, path: str, content: Content) -> set[str]:
     """The entries to which a page's prose links."""
-    return _entries((link.target for link in scan(text).links), path, content)
+    return _entries(_targets(text), path, content)
+
+
+@lru_cache(maxsize=10_000)  # a preview asks after each change, and nearly all texts are the same
+def _targets(text: str) -> list[str]:
+    return [link.target for link in scan(text).links]
 
 
 def _entries(targets: Iterable[str], path: str, content: Content) -> set[str]:

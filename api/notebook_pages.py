@@ -1,6 +1,7 @@
 """What other tools made of a notebook or of TeX, as our pages show it."""
 
 import re
+from collections.abc import Callable
 from html import escape, unescape
 from typing import Any, NamedTuple
 
@@ -95,6 +96,42 @@ def notebook_page(html: str, file_name: str, path: str) -> str:
         "Download this notebook</a></p>"
     )
     return fold_predictions(lean_notebook(html), path) + download
+
+
+# Links ------------------------------------------------------------------------------------------
+
+_TO_DOCS = re.compile(r"\]\(\.\./docs/(?P<path>[^)#\s]+)\.md(?P<anchor>#[^)\s]*)?\)")
+_TO_DEMO = re.compile(r"\]\((?P<path>[0-9]{2}_\w+)\.py(?P<anchor>#[^)\s]*)?\)")
+
+
+def link_to_pages(notebook: dict[str, Any], name: str, is_page: Callable[[str], bool]) -> None:
+    """Turn a notebook's links to sources (`../docs/x.md`, `01_y.py`) into links to pages.
+
+    Raises Broken for a link to what is no page.
+    """
+
+    def to_page(match: re.Match[str]) -> str:
+        source = f"{match['path']}.md"
+        if not is_page(source):
+            raise Broken(f"demos/{name}: no page {source}")
+        return f"](../../{match['path']}/{match['anchor'] or ''})"
+
+    for cell in notebook["cells"]:
+        if cell["cell_type"] == "markdown":
+            text = _TO_DOCS.sub(to_page, cell["source"])
+            cell["source"] = _TO_DEMO.sub(r"](../\g<path>/\g<anchor>)", text)
+
+
+# On a code host a link to a notebook leads to its executed copy.
+_CODE_HOST_NOTEBOOK = re.compile(r"\]\((?:\.\./)+demos/executed/")
+
+
+def link_from_page(markdown: str, path: str) -> str:
+    """Turn the links of a page's Markdown to executed notebooks into links to their pages."""
+    return _CODE_HOST_NOTEBOOK.sub(f"]({'../' * path.count('/')}demos/", markdown)
+
+
+# Demos -------------------------------------------------------------------------------------------
 
 
 class Demo(NamedTuple):

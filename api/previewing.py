@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 import typer
+from mkdocs.exceptions import Abort, MkDocsException
 
-from api.console import ROOT
-from api.preview import Memory, watch
+from api.console import ROOT, fail
+from api.preview import Memory, ask_for, notice, show_notice, watch
 from api.settings import Settings
 from api.site import build
 
@@ -24,17 +25,18 @@ def begin(settings: Settings) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     memory = Memory()
     typer.echo("Building the preview ...", err=True)
-    build(ROOT, settings, memory)
+    try:
+        build(ROOT, settings, memory)
+    except (Abort, MkDocsException) as error:
+        fail(f"the preview was not built: {error}")
 
     def changed(paths: set[str]) -> None:
         begun = time.perf_counter()
-        pages = all(path.endswith(".md") and Path(path).is_file() for path in paths)
-        if pages:
-            _ask_for(LISTS, settings.site_dir)
         try:
-            # What was added, removed, or is no page touches every page.
-            build(ROOT, settings, memory, dirty=pages)
+            rebuild(paths, settings, memory)
         except Exception as error:  # the preview stays up, whatever somebody is typing
+            memory.notice = notice([error])
+            show_notice(memory.notice, settings.site_dir)
             typer.echo(f"not built: {error}", err=True)
         else:
             seconds = time.perf_counter() - begun
@@ -43,8 +45,21 @@ def begin(settings: Settings) -> None:
     watch([settings.content_dir, settings.executed_dir, ROOT / "mkdocs.yml"], changed)
 
 
-def _ask_for(pages: tuple[str, ...], site_dir: Path) -> None:
-    """Make pages look older than their sources, so that they are built again."""
-    for page in pages:
-        if (site_dir / page).is_file():
-            os.utime(site_dir / page, (0, 0))
+def rebuild(paths: set[str], settings: Settings, memory: Memory) -> None:
+    """Build what a change of some files touches. What was removed, or is no page, touches all."""
+    pages = all(_is_page(Path(path)) for path in paths)
+    if pages:
+        for page in [*LISTS, *(_page_of(Path(path), settings) for path in paths)]:
+            ask_for(settings.site_dir / page)
+    build(ROOT, settings, memory, dirty=pages)
+
+
+def _is_page(path: Path) -> bool:
+    """Whether a change of a file touches its page and those that name it, and no others."""
+    return path.suffix == ".md" and path.name != "glossary.md" and path.is_file()
+
+
+def _page_of(path: Path, settings: Settings) -> str:
+    """Where the page of a content file is built, below the site's folder."""
+    page = path.resolve().relative_to(settings.content_dir.resolve()).with_suffix("")
+    return f"{page.parent if page.name == 'index' else page}/index.html"

@@ -15,6 +15,9 @@ import pytest
 
 from api.content import read_content
 from api.preview import Memory, leave_out, merge_search, notice, state
+from api.previewing import rebuild
+from api.settings import Settings
+from api.site import build
 from tests.conftest import CONTENT, ROOT
 from tests.test_commands import free_port, wait_for_health  # noqa: F401
 
@@ -92,6 +95,89 @@ def test_the_next_meeting_is_the_nearest_ahead_else_the_last(docs: Path):
     ]
 
 
+class Preview:
+    """A preview of a copy of the project's content, built again on demand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.docs = Path(shutil.copytree(ROOT / "docs", folder / "docs"))
+        self.settings = Settings(content_dir=self.docs, site_dir=folder / "site")
+        self.memory = Memory()
+        build(ROOT, self.settings, self.memory)
+
+    def page(self, path: str) -> Path:
+        return self.settings.site_dir / path / "index.html"
+
+    def html(self, path: str) -> str:
+        return self.page(path).read_text("utf-8")
+
+    def change(self, path: str, old: str, new: str) -> set[str]:
+        """Replace text in a file, build, and say which pages were built again."""
+        file = self.docs / path
+        file.write_text(file.read_text("utf-8").replace(old, new, 1), "utf-8")
+        times = {page: page.stat().st_mtime_ns for page in self.settings.site_dir.rglob("*.html")}
+        rebuild({str(file)}, self.settings, self.memory)
+        return {
+            page.parent.relative_to(self.settings.site_dir).as_posix()
+            for page, before in times.items()
+            if page.stat().st_mtime_ns != before
+        }
+
+
+@pytest.fixture(scope="module")
+def previewed(tmp_path_factory: pytest.TempPathFactory) -> Preview:
+    return Preview(tmp_path_factory.mktemp("preview"))
+
+
+def test_the_pages_that_name_a_changed_title_are_built_again(previewed: Preview):
+    entry = "library/2022-wang-ioi.md"
+
+    built = previewed.change(entry, "Interpretability in the Wild", "A circuit in the wild")
+
+    assert "library/2022-wang-ioi" in built
+    for path in ("topics/ioi", "library/2023-conmy-acdc", "meetings/2023-11-07", "library"):
+        assert path in built
+        assert "A circuit in the wild" in previewed.html(path)
+    assert not built & {"glossary", "operating", "library/2023-zou-gcg", "demos/00_ioi"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "---\n\n",
+            "---\n\nA formula that nobody can read: \\(\\frac{\\)\n\n",
+            "not readable as TeX",
+        ),
+        ("---\n\n", "---\n\nMeasured: {fact:no-such-fact}\n\n", "records a fact"),
+        ("kind: paper", "kind: papyrus", "is not known; choose from"),
+    ],
+)
+def test_a_broken_file_is_named_on_every_page_until_it_is_mended(
+    previewed: Preview, old: str, new: str, said: str
+):
+    entry = "library/2023-conmy-acdc.md"
+
+    previewed.change(entry, old, new)
+    broken = {path: previewed.html(path) for path in ("", "glossary", "library/2023-conmy-acdc")}
+    previewed.change("library/2022-wang-ioi.md", "GPT-2 small says", "GPT-2 small writes")
+    still = previewed.html("library/2022-wang-ioi")
+    previewed.change(entry, new, old)
+
+    for html in (*broken.values(), still):
+        assert said in html
+        assert "Left out of this preview" in html
+    for page in previewed.settings.site_dir.rglob("*.html"):
+        assert "Left out of this preview" not in page.read_text("utf-8")
+
+
+def test_what_an_editor_keeps_for_itself_builds_nothing(docs: Path):
+    before = state([docs])
+    for name in (".2022-wang-ioi.md.swp", "2022-wang-ioi.md~"):
+        (docs / "library" / name).write_text("x")
+
+    assert state([docs]) == before
+
+
 def test_a_preview_survives_a_broken_file_and_shows_a_change(free_port: int, tmp_path: Path):  # noqa: F811
     docs = Path(shutil.copytree(ROOT / "docs", tmp_path / "docs"))
     entry = docs / "library" / "2022-wang-ioi.md"
@@ -145,4 +231,4 @@ def test_a_preview_survives_a_broken_file_and_shows_a_change(free_port: int, tmp
         assert shows('"location": "library/2022-wang-ioi/"')
     finally:
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=30)
+        print(process.communicate(timeout=30)[0])  # shown when this fails
