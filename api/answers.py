@@ -7,39 +7,24 @@ statements. A score is never stored as the truth: `view` marks an answer again, 
 import datetime as dt
 import hashlib
 import json
-import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from functools import lru_cache
+from collections.abc import Sequence
 from typing import Annotated, Any, NamedTuple
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
-from pydantic import BaseModel, StrictFloat, StrictInt, StringConstraints
-from pydantic import Field as Bounded
 from sqlmodel import Field, Session, SQLModel
 
-from api import tally
+from api import keys, regrade, tally
 from api.database import UtcDateTime
-from api.grading import Key, check_response, chosen_options, find_key, grade, key_version
-from api.grading import Response as Given
+from api.grading import Key, check_response, find_key, grade
 from api.members import NOBODY, MemberDep, MemberOut, find_members, token_hash
 from api.questions import Question, Quiz
 from api.quizzes import QuizDep, find_question, find_quiz
-from api.render import render, render_inline
 from api.service import NowDep, Service, ServiceDep, find_service
-from api.timetable import Phase, is_late, phase_of
-from api.wire import (
-    Conflict,
-    Input,
-    NoMoreTries,
-    NotOpen,
-    NotSignedIn,
-    Refusal,
-    ShortText,
-    Storable,
-    Word,
-)
+from api.telling import AnswerIn, AnswerOut, held_back, kept_for_later, told_of, view
+from api.timetable import Phase, phase_of
+from api.wire import Conflict, NoMoreTries, NotOpen, NotSignedIn, Refusal
 
 router = APIRouter(prefix="/quizzes", tags=["quizzes"])
 
@@ -82,58 +67,6 @@ class Answer(SQLModel, table=True):
     answered_at: dt.datetime = Field(sa_type=UtcDateTime)
     request_hash: str
     reply: str = Field(sa_type=sa.Text)
-
-
-Number = StrictInt | StrictFloat
-OptionId = Annotated[str, StringConstraints(max_length=40), Storable]
-
-
-class AnswerIn(Input):
-    id: uuid.UUID
-    question: Annotated[str, StringConstraints(max_length=80), Storable]
-    response: (
-        Word
-        | Annotated[StrictInt, Bounded(ge=-(2**53), le=2**53)]
-        | StrictFloat
-        | Annotated[list[OptionId], Bounded(max_length=50)]
-        | Annotated[dict[OptionId, Word], Bounded(max_length=50)]
-    )
-    certainty: Annotated[StrictInt, Bounded(ge=1, le=3)] | None = None
-    reason: ShortText | None = None
-
-
-class FeedbackOut(BaseModel):
-    option: str
-    text_html: str
-
-
-class CorrectionOut(BaseModel):
-    """The question was corrected after the answer: what had been told, and why that changed."""
-
-    correct: bool | None
-    score: float | None
-    why: str | None
-
-
-class AnswerOut(BaseModel):
-    """An answer and what may be told of it: `correct` and all after it are null while held back."""
-
-    id: str
-    quiz: str
-    question: str
-    response: Any
-    certainty: int | None
-    reason: str | None
-    correct: bool | None
-    score: float | None
-    late: bool
-    feedback: list[FeedbackOut]
-    key: Any
-    why_html: str
-    source_html: str
-    answered_at: dt.datetime
-    tries_left: int | None = None  # null where the quiz does not count them
-    correction: CorrectionOut | None = None
 
 
 class _Answering(NamedTuple):
@@ -220,13 +153,13 @@ def prepare(
 ) -> Prepared:
     key = find_key(question, service.content.facts)
     phase = phase_of(quiz, now)
-    told = _told(quiz, question, key, given, now)
+    told = told_of(service, quiz, question, key, given, now)
     row = {
         "id": str(given.id),
         "quiz": quiz.slug,
         "question": question.id,
         "question_version": question.version,
-        "key_version": key_version(question, key),
+        "key_version": keys.version_of(question, key, service.content.facts),
         "response": json.dumps(given.response),
         "certainty": given.certainty,
         "reason": given.reason,
@@ -313,7 +246,7 @@ def _row(item: Prepared, earlier: list[_Earlier]) -> dict[str, Any]:
         turn = "again"
     reply = item.text
     if _is_held_back(item, turn, before):
-        reply = _held_back(item.told).model_dump_json()
+        reply = held_back(item.told).model_dump_json()
     elif item.tries is not None:
         reply = _counting_tries(item, before)
     attempt = 1 + max((answer.attempt for answer in earlier), default=0)
@@ -341,58 +274,11 @@ def _counting_tries(item: Prepared, before: list[_Earlier]) -> str:
             else f"all {item.tries} tries are used; try again after the meeting"
         )
     told = item.told.model_copy(update={"tries_left": left})
-    return _kept_for_later(told).model_dump_json()
-
-
-def _kept_for_later(told: AnswerOut) -> AnswerOut:
-    """Without the key, as long as another try may find it."""
-    if told.correct or not told.tries_left:
-        return told
-    return told.model_copy(update={"key": None, "why_html": "", "source_html": ""})
+    return kept_for_later(told).model_dump_json()
 
 
 def _hash(slug: str, given: AnswerIn) -> str:
     return hashlib.sha256(f"{slug}\n{given.model_dump_json()}".encode()).hexdigest()
-
-
-# Telling -----------------------------------------------------------------------------------------
-
-# An author's text is rendered once, not once an answer.
-_rendered = lru_cache(4_096)(render)
-_rendered_inline = lru_cache(4_096)(render_inline)
-
-
-def _told(quiz: Quiz, question: Question, key: Key, given: AnswerIn, now: dt.datetime) -> AnswerOut:
-    mark = grade(question, given.response, key)
-    return AnswerOut(
-        id=str(given.id),
-        quiz=quiz.slug,
-        question=question.id,
-        response=given.response,
-        certainty=given.certainty,
-        reason=given.reason,
-        correct=mark.correct,
-        score=mark.score,
-        late=is_late(quiz, now),
-        feedback=feedback(question, given.response),
-        key=key.response,
-        why_html=_rendered(question.why),
-        source_html=_rendered_inline(question.source),
-        answered_at=now,
-    )
-
-
-def _held_back(told: AnswerOut) -> AnswerOut:
-    nothing: dict[str, Any] = {"correct": None, "score": None, "feedback": [], "key": None}
-    return told.model_copy(update={**nothing, "why_html": "", "source_html": ""})
-
-
-def feedback(question: Question, response: Given) -> list[FeedbackOut]:
-    return [
-        FeedbackOut(option=option.id, text_html=_rendered(option.feedback))
-        for option in chosen_options(question, response)
-        if option.feedback
-    ]
 
 
 def own_answers(
@@ -409,52 +295,5 @@ def own_answers(
         query = query.where(sa.or_(ANSWER.c.question.in_(ids), ANSWER.c.quiz == quiz.slug))
     order = (ANSWER.c.answered_at, ANSWER.c.quiz, ANSWER.c.question, ANSWER.c.attempt)
     rows = session.connection().execute(query.order_by(*order)).all()
-    return [view(row, service, now, rows) for row in rows]
-
-
-def view(
-    row: sa.Row[Any], service: Service, now: dt.datetime, others: Iterable[sa.Row[Any]]
-) -> AnswerOut:
-    """An answer as its member may see it now.
-
-    What was told stays told. To it comes what was held back for the meeting, once that is over or
-    the member has voted again, and today's mark where the question was corrected since.
-    `others` are the same member's answers.
-    """
-    told = AnswerOut.model_validate_json(row.reply)
-    found = service.content.find_question(row.question)
-    if found is None or not _asks_the_same(service, found[1], row.question_version):
-        return told  # to a question that is asked no more: it stays as it was told
-    quiz, question = found
-    key = find_key(question, service.content.facts)
-    if told.correct is None:
-        voted_again = any(
-            other.turn == "revote" and other.question == row.question for other in others
-        )
-        if phase_of(quiz, now) != "practice" and not voted_again:
-            return told
-        told = _marked(told, question, key)
-    elif row.key_version != key_version(question, key):
-        before = CorrectionOut(correct=told.correct, score=told.score, why=question.changed)
-        told = _marked(told, question, key)
-        if (told.correct, told.score) != (before.correct, before.score):
-            told = told.model_copy(update={"correction": before})
-    return told if phase_of(quiz, now) == "practice" else _kept_for_later(told)
-
-
-def _asks_the_same(service: Service, question: Question, version: str) -> bool:
-    return version == question.version or version in service.editions.get(question.id, ())
-
-
-def _marked(told: AnswerOut, question: Question, key: Key) -> AnswerOut:
-    mark = grade(question, told.response, key)
-    return told.model_copy(
-        update={
-            "correct": mark.correct,
-            "score": mark.score,
-            "feedback": feedback(question, told.response),
-            "key": key.response,
-            "why_html": _rendered(question.why),
-            "source_html": _rendered_inline(question.source),
-        }
-    )
+    corrections = regrade.noted(session, {row.question for row in rows})
+    return [view(row, service, now, rows, corrections) for row in rows]

@@ -7,9 +7,9 @@ from pathlib import PurePosixPath
 from api.check_links import Site
 from api.content import Content
 from api.markup import Problem
-from api.pages import FORM, Broken, format_fact
+from api.pages import Broken, format_fact
 from api.questions import Quiz
-from api.records import closest, nearest, short
+from api.records import FORM, closest, nearest, short
 from api.scan import FactUse, Page, plain_text, scan
 
 SECTIONS = ("What it claims", "How they know", "What to doubt", "Try it", "To discuss")

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
 from urllib.parse import urlsplit
 
+from api import keys
 from api.addresses import read_address, work_names
 from api.check_links import demo_slugs
 from api.content import Content
@@ -195,6 +196,7 @@ def _question(question: Question, facts: dict[str, Fact]) -> Iterator[tuple[str,
         yield "anchor", f"no field 'anchor'; name the passage that it tests, as {example}"
     if question.type == "text":
         yield from _variants(question)
+    yield from keys.complaints(question, facts)
     if isinstance(question.key, FactKey) and question.type == "number":
         try:
             find_key(question, facts)

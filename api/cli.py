@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from api.cli_answers import agenda
+from api.cli_answers import agenda, regrade, tell_moved
 from api.cli_new import new
 from api.cli_quiz import quiz
 from api.console import fail, last_address, load_content, load_settings, open_database
@@ -20,6 +20,7 @@ app = typer.Typer(
 app.add_typer(new, name="new")
 app.add_typer(quiz, name="quiz")
 app.command()(agenda)
+app.command()(regrade)
 
 
 @app.command()
@@ -81,6 +82,7 @@ def check(
 
     from api.check import check as run
     from api.check import github
+    from api.revisions import check_revisions
 
     gc.disable()  # all that is read is kept to the end; looking for garbage took a seventh
     settings = load_settings()
@@ -94,7 +96,10 @@ def check(
         for change in changes:
             typer.echo(change, err=True)
     content = load_content(settings)
-    problems = run(content)
+    compared = check_revisions(content)
+    problems = sorted([*run(content), *compared.problems])
+    if compared.note:
+        typer.echo(f"note: {compared.note}", err=True)
     if outlinks:
         from api.outlinks import check_outlinks
 
@@ -104,6 +109,8 @@ def check(
         typer.echo(github(problem) if form == "github" else str(problem))
     if problems:
         typer.echo(f"{len(problems)} problem{'s' if len(problems) != 1 else ''}", err=True)
+        if compared.moved:
+            tell_moved(settings)
         raise typer.Exit(1)
 
 

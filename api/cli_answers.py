@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -11,6 +12,7 @@ from api.console import fail, load_settings, open_database
 
 if TYPE_CHECKING:
     from api.service import Service
+    from api.settings import Settings
 
 
 @contextmanager
@@ -51,3 +53,36 @@ def agenda(
             typer.echo(made.model_dump_json(indent=2))
         else:
             typer.echo(as_markdown(made, service.content), nl=False)
+
+
+def regrade(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would change.")] = False,
+) -> None:
+    """After a key was corrected: say whose marks change, in numbers, and let the members know.
+
+    Example: readout regrade --dry-run
+    """
+    from api.regrade import changes, note
+
+    with open_service() as service:
+        with service.database.read() as session:
+            made = list(changes(session, service))
+        for change in made:
+            typer.echo(str(change))
+        if not dry_run:
+            now = service.clock()
+            n = service.database.write(lambda session: note(session, made, now))
+            typer.echo(f"noted for {n} answer{'s' if n != 1 else ''}")
+        elif not made:
+            typer.echo("every stored answer was marked with the key of today")
+
+
+def tell_moved(settings: "Settings") -> None:
+    """Where there are stored answers here: what the moved keys change of their marks."""
+    from sqlalchemy import make_url
+
+    url = make_url(settings.database_url)
+    if url.get_backend_name() == "sqlite" and not Path(url.database or "").is_file():
+        return  # as in a pull request
+    typer.echo("of the answers stored here (readout regrade --dry-run):", err=True)
+    regrade(dry_run=True)

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
+from api.keys import resolve
 from api.markup import Document, Fields, Malformed, Problem, markdown_files, read_document
 from api.questions import Question, Quiz, QuizHeader, read_questions
 from api.records import (
@@ -111,7 +112,16 @@ def read_content(
     content.quizzes = _read_folder(content, "quizzes", QuizHeader, Quiz, seen)
     if executed_dir:
         content.facts = _read_facts(executed_dir.resolve(), content.root, content.problems)
+    content.quizzes = {
+        slug: with_facts(quiz, content.facts) for slug, quiz in content.quizzes.items()
+    }
     return content
+
+
+def with_facts(quiz: Quiz, facts: dict[str, Fact]) -> Quiz:
+    """A quiz as it is asked: with what the notebooks measured in its options and keys."""
+    questions = [resolve(question, facts) for question in quiz.questions]
+    return quiz.model_copy(update={"questions": questions})
 
 
 def _read_folder(
@@ -191,7 +201,7 @@ def _read_facts(executed_dir: Path, root: Path, problems: list[Problem]) -> dict
         found: dict[str, Fact] = {}
         name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
         try:
-            found = _facts_of(json.loads(path.read_bytes()), path.stem)
+            found = facts_of(json.loads(path.read_bytes()), path.stem)
         except (OSError, ValueError, TypeError, AttributeError, RecursionError):
             message = "not an executed notebook; write it anew with `make demos`"
             problems.append(Problem(name, 1, message))
@@ -202,7 +212,7 @@ def _read_facts(executed_dir: Path, root: Path, problems: list[Problem]) -> dict
     return facts
 
 
-def _facts_of(notebook: dict[str, Any], slug: str) -> dict[str, Fact]:
+def facts_of(notebook: dict[str, Any], slug: str) -> dict[str, Fact]:
     """The facts that a notebook carries. Raises what reading a strange object raises."""
     readout = notebook.get("metadata", {}).get("readout", {})
     shared = {

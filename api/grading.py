@@ -2,7 +2,7 @@
 
 import math
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from api.questions import FactKey, Option, Question, Tolerance, digest
@@ -26,10 +26,13 @@ class Key(NamedTuple):
     tolerance: Tolerance | None = None
 
 
-def key_version(question: Question, key: Key) -> str:
-    """Changes when what counts as right changes: with the value of a fact, too."""
+def key_version(question: Question, key: Key, notebooks: Sequence[str | None] = ()) -> str:
+    """Changes when what counts as right changes, or what was executed to find it.
+
+    `notebooks` are the keys of the notebooks that measured what the key rests on.
+    """
     tolerance = key.tolerance.model_dump() if key.tolerance else None
-    return digest([key.response, question.accept, tolerance])
+    return digest([key.response, question.accept, tolerance, list(notebooks)])
 
 
 class NoKey(Exception):
@@ -40,7 +43,10 @@ def find_key(question: Question, facts: Mapping[str, Fact]) -> Key:
     """The key of a question, taken from the facts where it names one. Raises NoKey."""
     match question.type:
         case "single":
-            return Key(next(o.id for o in question.options if o.right))
+            right = [option.id for option in question.options if option.right]
+            if len(right) != 1:
+                raise NoKey(f"the key of {question.id!r} could not be computed")
+            return Key(right[0])
         case "multiple":
             return Key([o.id for o in question.options if o.right])
         case "order":

@@ -84,27 +84,15 @@ def insert_facts(markdown: str, facts: dict[str, Fact], path: str, linker: Linke
     return "".join([*parts, markdown[done:]])
 
 
-# What `format` accepts and ends in a line or two: a width of 10**9 is a format too.
-FORM = re.compile(r"(?:percent|\+?,?(?:\.\d)?[dfeg%]?)\Z")
-
-
 def format_fact(fact: Fact, form: str | None) -> str:
     """The value as text: as many digits as its tolerance supports, or as `form` says.
 
     Raises Broken for a form that is none, or not for this value.
     """
     try:
-        if form and not FORM.match(form):
-            raise ValueError("no known form")
-        if form == "percent":
-            return f"{100 * fact.number:.3g} %"
-        if form:
-            return format(fact.value, form)
+        return escape(fact.text(form))
     except (TypeError, ValueError) as error:
         raise Broken(f"{fact.value!r} cannot be written as {form!r}: {error}") from error
-    if isinstance(fact.value, float):
-        return f"{fact.value:.3g}"
-    return escape(str(fact.value))
 
 
 def notebook_path(slug: str) -> str:

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Discriminator, Field, Tag, ValidationError, model_validator
 
 from api.markup import Document, Fields, Malformed, Problem, read_fields
 from api.records import Date, Line, Moment, Page, Record, Slips, Slug, explain, nearest
@@ -28,6 +28,61 @@ class FactKey(Record):
     """A key that an executed notebook supplies."""
 
     fact: str
+
+
+class ComputedKey(Record):
+    """A key that is a rank, an arg-maximum or a sign of facts: exactly one of the three rules.
+
+    `largest` and `smallest` name, for each option, its fact: in a single choice the first is
+    right, in an order all of them count. `sign` names a fact, and the options that are right
+    above and below 0.
+    """
+
+    largest: dict[str, str] | None = None
+    smallest: dict[str, str] | None = None
+    sign: str | None = None
+    above: str | None = None
+    below: str | None = None
+
+    @model_validator(mode="after")
+    def _one_rule(self) -> Self:
+        if sum(rule is not None for rule in (self.largest, self.smallest, self.sign)) != 1:
+            raise ValueError("say one of largest, smallest, sign")
+        if (self.sign is None) != (self.above is None) or (self.sign is None) != (
+            self.below is None
+        ):
+            raise ValueError("a sign needs both options, as {sign: FACT, above: a, below: b}")
+        return self
+
+    @property
+    def ranked(self) -> dict[str, str]:
+        return self.largest or self.smallest or {}
+
+    @property
+    def facts(self) -> list[str]:
+        return [self.sign] if self.sign else list(self.ranked.values())
+
+    @property
+    def options(self) -> list[str]:
+        return [self.above or "", self.below or ""] if self.sign else list(self.ranked)
+
+
+def _kind_of_key(value: Any) -> str:
+    """Which of the three forms a key has, so that only its own mistakes are told."""
+    if isinstance(value, ComputedKey):
+        return "ComputedKey"
+    if isinstance(value, dict):
+        rules = value.keys() & {"largest", "smallest", "sign", "above", "below"}
+        return "ComputedKey" if rules else "FactKey"
+    return "FactKey" if isinstance(value, FactKey) else "str"
+
+
+AnyKey = Annotated[
+    Annotated[FactKey, Tag("FactKey")]
+    | Annotated[ComputedKey, Tag("ComputedKey")]
+    | Annotated[str, Tag("str")],
+    Discriminator(_kind_of_key),
+]
 
 
 class Tolerance(Record):
@@ -52,13 +107,18 @@ class Option(Record):
     right: bool = False
     match: str | None = None
     feedback: str | None = None
+    written: str | None = None  # the text in the file, where facts were put into it
+
+    @property
+    def as_written(self) -> str:
+        return self.text if self.written is None else self.written
 
 
 class QuestionFields(Record):
     """The YAML that ends a question."""
 
     type: QuestionType
-    key: FactKey | str | None = None
+    key: AnyKey | None = None
     accept: list[str] = []
     tolerance: Tolerance | None = None
     unit: Line | None = None
@@ -93,10 +153,15 @@ class Question(QuestionFields):
     @cached_property
     def version(self) -> str:
         """Changes when what is asked or offered changes."""
-        asked = [self.type, self.stem, [[o.id, o.text, o.match] for o in self.offered], self.unit]
+        asked = [
+            self.type,
+            self.stem,
+            [[o.id, o.as_written, o.match] for o in self.offered],
+            self.unit,
+        ]
         return digest(asked)
 
-    @cached_property
+    @property
     def offered(self) -> list[Option]:
         """The options in the order that a member sees.
 
@@ -105,7 +170,7 @@ class Question(QuestionFields):
         """
         if self.type not in ("order", "match"):
             return self.options
-        return sorted(self.options, key=lambda option: digest([self.id, option.text]))
+        return sorted(self.options, key=lambda option: digest([self.id, option.as_written]))
 
     @property
     def matches(self) -> list[str]:
@@ -349,9 +414,15 @@ def _judge(question: Question, options: list[Option] | None) -> Iterator[tuple[s
     `options` are None where they have been complained of; the question may be a salvaged one.
     """
     type_, key = question.type, question.key
+    computed = isinstance(key, ComputedKey) or (type_ == "single" and isinstance(key, FactKey))
+    unreadable = key is None and "key" in question.lines  # complained of already
     if type_ in WITH_OPTIONS and options is not None:
-        yield from _judge_options(type_, options)
-    if type_ in WITH_OPTIONS and key is not None:
+        yield from _judge_options(type_, options, computed=computed or unreadable)
+    if computed and type_ not in ("single", "order"):
+        yield "key", f"a {type_} question cannot have a computed key; ask a single choice"
+    elif computed and type_ == "order" and isinstance(key, ComputedKey) and key.sign:
+        yield "key", "a sign is no order; write largest or smallest"
+    elif type_ in WITH_OPTIONS and key is not None and not computed:
         yield "key", f"the options say what is right; a {type_} has no key"
     if type_ == "number" and question.number is None and not isinstance(key, FactKey):
         yield "key", "a number question needs a number or a fact as its key"
@@ -363,9 +434,13 @@ def _judge(question: Question, options: list[Option] | None) -> Iterator[tuple[s
         yield "accept", f"a {type_} question accepts no variants; remove it"
 
 
-def _judge_options(type_: str, options: list[Option]) -> Iterator[tuple[str, str]]:
+def _judge_options(
+    type_: str, options: list[Option], *, computed: bool
+) -> Iterator[tuple[str, str]]:
     rights = sum(option.right for option in options)
-    if type_ == "single" and rights != 1:
+    if computed and rights:
+        yield "options", "the key is computed; mark no option [x]"
+    elif type_ == "single" and rights != 1 and not computed:
         yield "options", f"{rights} right options in a single choice; mark one [x]"
     if type_ == "multiple" and rights == 0:
         yield "options", "no right option; mark at least one [x]"

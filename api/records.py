@@ -192,6 +192,10 @@ class Meeting(Page, MeetingHeader):
         return self.title or f"Meeting of {self.date}"
 
 
+# What `format` accepts and ends in a line or two: a width of 10**9 is a format too.
+FORM = re.compile(r"(?:percent|\+?,?(?:\.\d)?[dfeg%]?)\Z")
+
+
 class Fact(BaseModel):
     """A value that an executed notebook measured. Further fields are provenance, kept as found."""
 
@@ -208,6 +212,19 @@ class Fact(BaseModel):
         if isinstance(self.value, bool) or not isinstance(self.value, int | float):
             raise TypeError(f"{self.value!r} is not a number")
         return float(self.value)
+
+    def text(self, form: str | None) -> str:
+        """The value as text: as many digits as it is known to, or as `form` says.
+
+        `form` is `percent` or a format of Python's (`.1f`). Raises ValueError or TypeError.
+        """
+        if form and not FORM.match(form):
+            raise ValueError("no known form")
+        if form == "percent":
+            return f"{100 * self.number:.3g} %"
+        if form:
+            return format(self.value, form)
+        return f"{self.value:.3g}" if isinstance(self.value, float) else str(self.value)
 
 
 # Fields that name other content: what they name, and the folder where it stands.

@@ -36,6 +36,7 @@ def test_an_answer_is_marked_and_kept(member: TestClient):
         "answered_at": "2026-03-10T18:00:00Z",
         "tries_left": None,
         "correction": None,
+        "provenance": None,
     }
     kept = member.get(f"{QUIZ}/answers")
     assert kept.json() == [reply.json()]

@@ -14,6 +14,7 @@ from sqlmodel import Session, select
 
 from api.answers import Answer
 from api.app import create_app
+from api.regrade import Correction, changes, note
 from api.settings import Settings
 from api.tally import Tally, rebuild
 from tests.conftest import API, CONTENT, Clock, Join
@@ -225,7 +226,46 @@ def test_a_corrected_key_is_explained_to_who_had_answered(
         "correct": True,
         "score": 1.0,
         "why": "The notebook had counted one prompt twice.",
+        "noted_at": None,
     }
+    assert answer["provenance"] == [
+        {
+            "fact": "example-accuracy",
+            "value": 0.5,
+            "tolerance": 0.01,
+            "notebook": "00_example",
+            "notebook_key": "0000",
+            "model": "example",
+        }
+    ]
+
+
+def test_a_regrade_says_what_changes_and_notes_it_once(
+    join: Join, restarted: Restarted, clock: Clock
+):
+    ada, bo = join("Ada"), join("Bo")
+    give(ada, "measured", 0.73)
+    give(bo, "measured", 0.5)
+    give(bo, "tried", "a")
+    service = ada.app.state.service
+    with service.database.read() as session:
+        assert list(changes(session, service)) == []
+
+    moved = restarted(ada, "0.7310585", "0.5", "executed/00_example.ipynb")
+    service = moved.app.state.service
+    with service.database.read() as session:
+        made = list(changes(session, service))
+
+    assert [(c.question.id, c.n, c.to_right, c.to_wrong) for c in made] == [("measured", 2, 1, 1)]
+    said = (
+        "measured: of 2 answers with an earlier key, 1 from wrong to right, 1 from right to wrong"
+    )
+    assert str(made[0]).endswith(said)
+    for _ in range(2):
+        assert service.database.write(lambda session: note(session, made, clock())) == 2
+    assert kept(moved)[0]["correction"]["noted_at"] == "2026-03-10T18:00:00Z"
+    with service.database.read() as session:
+        assert len(session.exec(select(Correction)).all()) == 1
 
 
 def test_answers_stay_with_a_question_that_moves(

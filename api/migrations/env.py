@@ -3,7 +3,7 @@
 from alembic import context
 from sqlmodel import SQLModel
 
-from api import answers, editions, members, notes, reports, tally  # noqa: F401  their tables register themselves
+from api import answers, editions, members, notes, regrade, reports, tally  # noqa: F401  their tables register themselves
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -8,12 +8,13 @@ from fastapi import APIRouter, FastAPI, Response
 from sqlmodel import Session, func, select
 
 from api import tally
-from api.answers import Answer, AnswerIn, AnswerOut, prepare
+from api.answers import Answer, prepare
 from api.app import API, create_app
 from api.grading import check_response
 from api.members import MemberDep
 from api.quizzes import QuizDep, find_question
 from api.service import NowDep, ServiceDep
+from api.telling import AnswerIn, AnswerOut
 from api.wire import Conflict
 
 router = APIRouter(prefix=API)
