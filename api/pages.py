@@ -153,10 +153,15 @@ def read_mark(slug: str) -> str:
 def entry_foot(
     entry: Entry, content: Content, mentions: Iterable["Mention"], linker: Linker
 ) -> str:
-    """What to read next: related entries, those that this one cites, and who mentions it."""
+    """The quiz for which this is read, what to read next, what is cited, and who mentions it."""
+    read_for = [m for m in content.meetings.values() if entry.slug in m.readings]
+    quizzes = [quiz for meeting in read_for for quiz in content.quizzes_for(meeting.slug)]
     related = [content.library[slug] for slug in entry.related if slug in content.library]
     cited = [content.library[slug] for slug in entry.cites if slug in content.library]
     foot = ""
+    if quizzes:
+        cards = _cards(quiz_card(quiz, linker) for quiz in quizzes)
+        foot += _section("Quiz", "quiz", cards)
     if related:
         foot += _section("Read next", "read-next", entry_list(related, linker))
     if cited:
@@ -328,6 +333,8 @@ def quiz_card(quiz: Quiz, linker: Linker) -> str:
         )
     else:
         small = f"For the meeting of {quiz.meeting}"
+    if quiz.kind == "meeting":
+        text += f'<readout-answered data-slug="{quiz.slug}"></readout-answered>'
     return _card(f"quizzes/{quiz.slug}.md", quiz.title, text, linker, small)
 
 

@@ -5,6 +5,8 @@
 
 const ELEMENTS = {
   quiz: "readout-quiz",
+  answered: "readout-answered",
+  organize: "readout-organize",
   notes: "readout-notes",
   join: "readout-join",
   member: "readout-member, readout-me",

@@ -97,6 +97,8 @@ PAGES = {
     "/practice": quiz("self-check", KEYED),
     "/notes": '<readout-notes data-meeting="2023-11-07"></readout-notes>',
     "/join": "<readout-join></readout-join>",
+    "/organize": "<readout-organize></readout-organize>",
+    "/card": '<p>6 questions<readout-answered data-slug="gpt"></readout-answered></p>',
     "/me": "<readout-member></readout-member> <readout-me></readout-me>",
 }
 HEAD = (
@@ -119,6 +121,9 @@ class Service:
     refusal: tuple[int, dict[str, str]] | None = None
     stored: dict[str, dict[str, Any]] = field(default_factory=dict)
     posted: list[tuple[str, str, Any]] = field(default_factory=list)
+    told: dict[str, Any] = field(default_factory=dict)  # told with every mark, over the usual
+    reports: list[dict[str, Any]] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
 
     def reply(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         if path == "/api/v1/session":
@@ -136,6 +141,13 @@ class Service:
         if path == "/api/v1/me":
             self.member, self.stored = None, {}
             return 204, None
+        if path in ORGANIZED:
+            return 200, ORGANIZED[path]
+        if path.endswith("/reports") and method == "GET":
+            return 200, [report for report in self.reports if report["id"] not in self.closed]
+        if path.startswith("/api/v1/reports/"):
+            self.closed.append(path.rpartition("/")[2])
+            return 204, None
         own = [item for item in self.stored.values() if item["by"] == self.member["id"]]
         if method == "GET":
             return 200, [item for item in own if ("body" in item) == ("notes" in path)]
@@ -144,7 +156,10 @@ class Service:
             return self.refusal
         if body["id"] in self.stored:
             return 200, self.stored[body["id"]]
-        made = self.note(body) if "notes" in path else self.grade(body)
+        if path.endswith("/reports"):
+            made = {**body, "question": path.split("/")[-2]}
+        else:
+            made = self.note(body) if "notes" in path else self.grade(body)
         self.stored[body["id"]] = {**made, "by": self.member["id"]}
         return 201, self.stored[body["id"]]
 
@@ -179,7 +194,57 @@ class Service:
             "why_html": "<p>Patching takes it from the other run.</p>",
             "source_html": "<p>Wang et al. 2022</p>",
             "answered_at": "2023-11-02T12:00:00Z",
+            **self.told,
         }
+
+
+def agenda_item(question: str, advice: str, **more: Any) -> dict[str, Any]:
+    return {
+        "question": question,
+        "type": "single",
+        "stem": f"What of {question}?\n\nMore of it.",
+        "quiz": "gpt",
+        "advice": advice,
+        "n": 4,
+        "n_late": 0,
+        "correct": 2,
+        "score": 0.5,
+        "difficulty": 0.5,
+        "interval": [0.15, 0.85],
+        "distribution": [
+            {"response": "a", "n": 2, "correct": True},
+            {"response": "b", "n": 2, "correct": False},
+        ],
+        "confident_and_wrong": 1,
+        "reasons": ["Because <b>of it</b>."],
+        "revote": None,
+        "reports": [],
+        "note": None,
+        **more,
+    }
+
+
+ORGANIZED: dict[str, Any] = {
+    "/api/v1/meetings": [{"date": "2023-11-07"}, {"date": "2024-01-09"}],
+    "/api/v1/quizzes": [{"slug": "gpt", "meeting": "2023-11-07"}],
+    "/api/v1/meetings/2023-11-07/agenda": {
+        "meeting": "2023-11-07",
+        "title": "A meeting",
+        "warm_up": [],
+        "items": [
+            agenda_item("patching", "vote-and-discuss"),
+            agenda_item(
+                "several",
+                "too-few",
+                difficulty=None,
+                interval=None,
+                distribution=None,
+                reasons=[],
+                note="not enough answers yet (1 of 3)",
+            ),
+        ],
+    },
+}
 
 
 def handler(service: Service) -> type[BaseHTTPRequestHandler]:
@@ -645,6 +710,124 @@ def test_a_member_can_erase_everything(page: Page, service: Service) -> None:
     page.get_by_role("button", name="Erase me now").click()
     expect(page.locator("readout-me")).to_contain_text("You are not signed in.")
     assert service.member is None
+
+
+def test_questions_come_one_at_a_time_where_wanted(page: Page, service: Service) -> None:
+    page.goto("/quiz")
+    expect(page.locator("section.question:visible")).to_have_count(6)
+
+    page.get_by_role("button", name="One at a time").press("Enter")
+    expect(page.locator("section.question:visible")).to_have_count(1)
+    expect(page.locator(".place")).to_have_text("Question 1 of 6")
+    expect(page.get_by_role("button", name="Previous")).to_be_disabled()
+    page.get_by_role("button", name="Next").press("Enter")
+    expect(page.locator("#several")).to_be_visible()
+    assert page.evaluate("document.activeElement.closest('section').id") == "several"
+
+    page.goto("/quiz#stream")  # remembered; a question that the address names comes first
+    expect(page.locator("#stream")).to_be_visible()
+    expect(page.locator(".place")).to_have_text("Question 4 of 6")
+    page.get_by_role("button", name="Show all").press("Enter")
+    expect(page.locator("section.question:visible")).to_have_count(6)
+
+
+def test_a_problem_with_a_question_is_reported(page: Page, service: Service) -> None:
+    page.goto("/quiz")
+    button = page.locator("#patching").get_by_role("button", name="Report a problem")
+    button.press("Enter")
+    expect(button).to_have_attribute("aria-expanded", "true")
+    form = page.locator("#patching form.report")
+    form.get_by_label("What is wrong with this question?").fill("Two options are right.")
+    form.get_by_role("button", name="Send the report").press("Enter")
+
+    expect(form.get_by_role("status")).to_have_text(
+        "Reported. An organizer sees it without your name."
+    )
+    ((_, path, body),) = service.posted
+    assert path == "/api/v1/quizzes/gpt/questions/patching/reports"
+    assert body["text"] == "Two options are right."
+
+
+def test_tries_that_are_left_are_said_and_the_last_one_ends_them(
+    page: Page, service: Service
+) -> None:
+    service.told = {"tries_left": 1, "key": None}
+    page.goto("/quiz")
+    choose(page, "patching", "a")
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_have_text("Not right. One try is left. Saved.")
+    service.told = {"tries_left": 0}
+    page.locator("#patching").get_by_role("button", name="Answer again").click()
+    choose(page, "patching", "c")
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_have_text("Not right. Saved.")
+    expect(page.locator("#patching").get_by_role("button", name="Answer again")).to_be_disabled()
+
+
+def test_a_vote_tells_nothing_and_is_given_again_in_the_meeting(
+    page: Page, service: Service
+) -> None:
+    service.told = {"correct": None, "score": None, "key": None, "feedback": [], "why_html": ""}
+    page.goto("/quiz")
+    choose(page, "patching", "a")
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_have_text(
+        "Saved. The group discusses this one in the meeting."
+    )
+    page.locator("#patching").get_by_role("button", name="Vote again").click()
+    choose(page, "patching", "b")
+    press_answer(page, "patching")
+    assert [body["response"] for _, _, body in service.posted] == ["a", "b"]
+
+
+def test_a_corrected_question_says_what_changed_and_why(page: Page, service: Service) -> None:
+    correction = {"correct": False, "score": 0.0, "why": "The key named the wrong head."}
+    service.told = {"correction": correction}
+    page.goto("/quiz")
+    choose(page, "patching", "b")
+    press_answer(page, "patching")
+    expect(page.locator("#patching .correction")).to_have_text(
+        "This question was corrected. Your answer was not right and is now right. "
+        "The key named the wrong head."
+    )
+
+
+def test_the_card_says_how_many_the_member_answered(page: Page, service: Service) -> None:
+    page.goto("/quiz")
+    for response in ("a", "b"):
+        choose(page, "patching", response)
+        press_answer(page, "patching")
+        page.locator("#patching").get_by_role("button", name="Answer again").click()
+    page.goto("/card")
+    expect(page.locator("p")).to_have_text("6 questions, you answered 1")
+
+
+def test_organizers_see_what_to_discuss_and_put_reports_aside(page: Page, service: Service) -> None:
+    service.member = {**ADA, "role": "organizer"}
+    service.reports = [
+        {"id": "r1", "question": "patching", "text": "<i>Odd</i>", "outdated": False}
+    ]
+    page.goto("/organize")
+
+    headings = page.locator("readout-organize h2")
+    expect(headings).to_have_text(
+        ["Vote and discuss", "Too few answers yet", "Reported problems: gpt", "To carry away"]
+    )
+    first = page.locator(".item").first
+    expect(first.get_by_role("link")).to_have_text("What of patching?")
+    expect(first).to_contain_text("difficulty 50 % (95 % interval 15 % to 85 %); 1 sure and wrong")
+    expect(first.locator("details li")).to_have_text("Because <b>of it</b>.")
+    expect(page.locator(".item").nth(1)).to_contain_text("not enough answers yet (1 of 3)")
+    page.get_by_role("button", name="Dealt with").click()
+    expect(page.get_by_text("Put aside.")).to_be_visible()
+    assert service.closed == ["r1"]
+
+
+def test_the_organizers_page_is_empty_for_others(page: Page, service: Service) -> None:
+    page.goto("/organize")
+    expect(page.locator("readout-organize")).to_have_text(
+        "This page is for organizers. You are signed in as a member."
+    )
 
 
 @pytest.mark.parametrize("path", PAGES)

@@ -1,5 +1,5 @@
 /** One question of a quiz: its controls, its state in words, its feedback. */
-import { root } from "./api.js";
+import { api, root } from "./api.js";
 import { fill, h, uuid } from "./dom.js";
 import * as outbox from "./outbox.js";
 import { mark, read, write } from "./responses.js";
@@ -28,10 +28,24 @@ const SAID = {
     "Leave this page open and answer again later.",
 };
 
-function verdict({ correct, score, late }) {
-  if (correct == null) return `Saved. The group discusses this one in the meeting.`;
-  const judged = correct ? "Right" : score > 0 ? "Partly right" : "Not right";
-  return late ? `${judged} (late).` : `${judged}.`;
+const judged = ({ correct, score }) =>
+  correct == null ? "kept for the meeting" : correct ? "right" : score > 0 ? "partly right" : "not right";
+
+function verdict(data) {
+  const { correct, late, tries_left: left } = data;
+  if (correct == null) return "Saved. The group discusses this one in the meeting.";
+  const words = judged(data);
+  const said = [`${words[0].toUpperCase()}${words.slice(1)}${late ? " (late)" : ""}.`];
+  if (left > 0 && !correct) said.push(left === 1 ? "One try is left." : `${left} tries are left.`);
+  return said.join(" ");
+}
+
+/** What a correction of the question made of an answer, in a sentence. */
+function corrected({ correction, ...now }) {
+  const from = judged(correction), to = judged(now);
+  const change = from === to ? "Your mark stays as it was." : `Your answer was ${from} and is now ${to}.`;
+  return h("p", { class: "correction" }, h("strong", {}, "This question was corrected. "),
+    [change, correction.why].filter(Boolean).join(" "));
 }
 
 /** A measured key has sixteen digits; four are as many as anyone predicts. */
@@ -67,7 +81,7 @@ export class Question {
       this.said, this.explanation);
     // Grading here keeps no record, so it has no use for certainty and reason.
     if (!this.quiz.selfCheck) this.form.append(this.certainty, why);
-    this.form.append(h("p", { class: "buttons" }, this.submit, this.toggle));
+    this.form.append(h("p", { class: "buttons" }, this.submit, this.toggle, this.reporting()));
     this.section.append(this.feedback);
     if (this.type === "order") this.addMoves();
     this.form.addEventListener("submit", (event) => {
@@ -78,6 +92,25 @@ export class Question {
     this.toggle.addEventListener("click", () => this.show(this.explanation.hidden));
     this.form.addEventListener("input", () => this.saveDraft());
     this.section.classList.add("ready");
+  }
+
+  /** "Report a problem": a button, and the form that it opens below the question. */
+  reporting() {
+    // A short word: three buttons have room on a phone.
+    const name = "Report a problem with this question";
+    const open = h("button", { class: "md-button report", type: "button", "aria-expanded": "false",
+      "aria-label": name, title: name }, "Report");
+    if (!api) open.hidden = true; // a site without a service has nobody to tell
+    open.addEventListener("click", async () => {
+      if (!this.report) {
+        const { ReportForm } = await import("./report.js");
+        this.report = new ReportForm(`quizzes/${this.quiz.slug}/questions/${this.id}/reports`);
+        this.section.append(this.report.element);
+      }
+      const shown = this.report.toggle();
+      open.setAttribute("aria-expanded", String(shown));
+    });
+    return open;
   }
 
   /** Buttons, not dragging: every hand and every device can press them. */
@@ -154,6 +187,7 @@ export class Question {
     const { state, data } = outcome;
     this.section.dataset.state = data ? (data.correct ? "right" : "wrong") : state;
     const open = state === "refused" || state === "lost" || state === "rejected";
+    this.data = data ?? null;
     this.lock(!open);
     if (!data) {
       this.said.replaceChildren(...[SAID[state](outcome)].flat());
@@ -170,7 +204,8 @@ export class Question {
   explain(data) {
     this.data = data;
     const { feedback = [], key, why_html, source_html } = data;
-    const parts = feedback.map(({ text_html }) => fill(h("div"), text_html));
+    const parts = data.correction ? [corrected(data)] : [];
+    parts.push(...feedback.map(({ text_html }) => fill(h("div"), text_html)));
     if (key != null && (this.type === "number" || this.type === "text")) {
       parts.push(h("p", {}, "The answer: ", h("strong", {}, shown(key))));
     }
@@ -187,10 +222,18 @@ export class Question {
     mark(this.type, this.asked, open ? this.data : null);
   }
 
+  /** The service counts tries until the meeting, and takes none after a right answer. */
+  get noTriesLeft() {
+    return this.data?.tries_left != null && (this.data.correct || this.data.tries_left === 0);
+  }
+
   lock(answered) {
     this.answered = answered;
     this.asked.disabled = this.certainty.disabled = this.reason.disabled = answered;
-    this.submit.textContent = answered ? "Answer again" : "Answer";
+    // Of a vote nothing is told before the second one, in the meeting.
+    const votes = this.quiz.closed && this.data?.correct === null;
+    this.submit.textContent = !answered ? "Answer" : votes ? "Vote again" : "Answer again";
+    this.submit.disabled = answered && this.noTriesLeft;
     this.submit.classList.toggle("md-button--primary", !answered);
   }
 

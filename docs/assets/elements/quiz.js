@@ -10,10 +10,31 @@ import { h, moment } from "./dom.js";
 import * as outbox from "./outbox.js";
 import { Question } from "./question.js";
 
+/** Whether this reader wants one question at a time; where storage is blocked, for this page. */
+const taste = {
+  get one() {
+    try {
+      return localStorage.getItem("readout-one-question") === "yes";
+    } catch {
+      return false;
+    }
+  },
+  set one(wanted) {
+    try {
+      localStorage.setItem("readout-one-question", wanted ? "yes" : "no");
+    } catch {
+      // the choice holds until the page is left
+    }
+  },
+};
+
 class ReadoutQuiz extends HTMLElement {
   connectedCallback() {
     this.disconnected = new AbortController();
     outbox.news.addEventListener("settled", ({ detail }) => this.heard(detail), {
+      signal: this.disconnected.signal,
+    });
+    addEventListener("hashchange", () => this.turn(this.named), {
       signal: this.disconnected.signal,
     });
     if (this.questions) return; // moved within the page, not visited again
@@ -21,12 +42,13 @@ class ReadoutQuiz extends HTMLElement {
     this.selfCheck = this.dataset.kind === "self-check";
     this.path = `quizzes/${this.slug}/answers`;
     this.count = h("p", { class: "progress" });
-    this.prepend(this.count);
     this.questions = new Map();
     for (const section of this.querySelectorAll("section.question")) {
       this.questions.set(section.dataset.id, new Question(section, this));
     }
+    this.prepend(this.count, this.pager());
     this.progress();
+    this.turn(this.named, { one: taste.one });
     if (!this.selfCheck) this.restore();
   }
 
@@ -45,6 +67,53 @@ class ReadoutQuiz extends HTMLElement {
     else if (closesAt) when.push(`Closed ${moment(closesAt)}: answers now are marked late.`);
     when.push(`You answered ${answered} of ${states.length}.`);
     this.count.textContent = when.join(" ");
+  }
+
+  /** The place of the question that the address names; -1 where it names none. */
+  get named() {
+    return [...this.questions.keys()].indexOf(location.hash.slice(1));
+  }
+
+  /** All questions on the page, or one at a time with a way to the next. */
+  pager() {
+    const button = (label, press) => {
+      const made = h("button", { class: "md-button", type: "button" }, label);
+      made.addEventListener("click", press);
+      return made;
+    };
+    this.mode = button("One at a time", () => {
+      taste.one = !this.one;
+      this.turn(0, { one: !this.one });
+    });
+    this.back = button("Previous", () => this.turn(this.at - 1, { focus: true }));
+    this.next = button("Next", () => this.turn(this.at + 1, { focus: true }));
+    this.place = h("span", { class: "place", role: "status" });
+    const all = h("div", { class: "buttons pager" }, this.mode, this.back, this.next, this.place);
+    all.hidden = this.questions.size < 2;
+    return all;
+  }
+
+  /** Show question number `at`; with `one` set, all of them or one alone. */
+  turn(at, { one = this.one, focus = false } = {}) {
+    const questions = [...this.questions.values()];
+    this.one = one && questions.length > 1;
+    this.at = Math.min(Math.max(at, 0), questions.length - 1);
+    questions.forEach(({ section }, index) => {
+      section.hidden = this.one && index !== this.at;
+    });
+    this.mode.textContent = this.one ? "Show all" : "One at a time";
+    this.mode.setAttribute("aria-pressed", String(this.one));
+    this.back.hidden = this.next.hidden = !this.one;
+    this.back.disabled = this.at === 0;
+    this.next.disabled = this.at === questions.length - 1;
+    this.place.textContent = this.one ? `Question ${this.at + 1} of ${questions.length}` : "";
+    if (focus) questions[this.at].asked.querySelector("input, select, button")?.focus();
+  }
+
+  /** Whether the votes before the meeting are in, and those in it count as a second one. */
+  get closed() {
+    const { closesAt } = this.dataset;
+    return Boolean(closesAt && new Date(closesAt) <= new Date());
   }
 
   /** Drafts first, then what the service has, then what waits on this device. */
