@@ -31,6 +31,7 @@ from api import (
     reference,
     reports,
     results,
+    review,
     rights,
 )
 from api.database import Busy
@@ -104,7 +105,7 @@ def create_app(
     )
     app.state.service = service
     modules: tuple[Any, ...] = (answers, quizzes, members, notes, meetings, reports, results)
-    modules += (analysis, agenda, agenda_markdown, rights)
+    modules += (analysis, agenda, agenda_markdown, review, rights)
     for router in (*(module.router for module in modules), status):
         app.include_router(router, prefix=API)  # the first is asked first, and asked the most
     _add_reference(app)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.console import fail, load_content, load_settings
+from api.console import fail, last_address, load_content, load_settings
 
 if TYPE_CHECKING:
     from api.formats import Loss
@@ -112,3 +112,45 @@ def _tell(losses: "Iterable[Loss]", *, as_json: bool) -> None:
         return
     for loss in losses:
         typer.echo(f"{loss.path}:{loss.line}: {loss.kind}: {loss.what}; {loss.why}")
+
+
+@quiz.command("take")
+def take_quiz(
+    slug: Annotated[str, typer.Argument(help="A quiz, as looking-inside-gpt.")],
+    url: Annotated[
+        str | None, typer.Option(help="Where the service is; a self-check needs none.")
+    ] = None,
+    link: Annotated[
+        str | None, typer.Option("--join", help="A join link, the first time on this machine.")
+    ] = None,
+) -> None:
+    """Take a quiz in the terminal. A self-check works offline; a meeting quiz asks the service.
+
+    Example: readout quiz take looking-inside-gpt --url https://group.example.org
+    """
+    from api import taking
+    from api.records import nearest
+    from api.tokens import remember, token_for
+
+    settings = load_settings()
+    try:
+        source: taking.Source
+        content = load_content(settings)
+        if url is None and link is None and slug in content.quizzes:
+            local = content.quizzes[slug]
+            if local.kind == "self-check":
+                taking.take(taking.Here(local, content), input, typer.echo)
+                return
+        if url is None and link is None and slug not in content.quizzes:
+            fail(f"no quiz is named {slug!r}; {nearest(slug, content.quizzes)}")
+        base = url or (link or "").partition("/join")[0] or last_address(settings)
+        if link is not None:
+            code = link.partition("#")[2] or link
+            name = input("Your name, as the group knows you: ").strip()
+            remember(settings, base, taking.join(base, code, name))
+        source = taking.There(base, slug, token_for(settings, base))
+        taking.take(source, input, typer.echo)
+    except (taking.Away, taking.Refused) as error:
+        fail(str(error))
+    except (EOFError, KeyboardInterrupt):
+        typer.echo("")

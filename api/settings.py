@@ -35,6 +35,9 @@ class Settings(BaseSettings):
         default=(),
         description="Exact origins, separated by commas, of a site that is served elsewhere.",
     )
+    token: str | None = Field(
+        default=None, description="Who `readout quiz take` answers as, when not by a join link."
+    )
     model: str | None = Field(
         default=None, description="The language model of the demos: a hub name or a folder."
     )
