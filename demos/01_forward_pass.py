@@ -148,16 +148,13 @@ assert smallest_slip > 0.1
 # things to hold it against: every token equally likely, and a table of how often each token occurs
 # in other text of the same kind, which knows nothing of what came before.
 #
-# <details>
-# <summary><strong>Predict first.</strong> Write down your guesses, then open the output.</summary>
+# **Predict first.** Write down your guesses before you open the next output.
 #
 # 1. One of these hurts hardly at all: no positions, LayerNorm in RMSNorm's place, one head in nine,
 #    no feed-forward layers. Which?
 # 2. Which of them are worse than guessing among all tokens alike? Can a model with less in it be
 #    worse than knowing nothing?
 # 3. Lift the mask, so that each position sees the later ones too. Does the loss rise or fall?
-#
-# </details>
 
 
 # %%
@@ -739,13 +736,10 @@ assert learned_cosine > 2 * cosine[model.cfg.d_model]
 # sum of those that are. Reading one of them by a product also picks up a little of all the others.
 # How many can be held at once before the reading goes wrong?
 #
-# <details>
-# <summary><strong>Predict first.</strong></summary>
+# **Predict first.** Write down your guesses before you open the next output.
 #
 # The space is 21 times as wide. Does it hold the same number of things, about 5 times as many (the
 # square root), about 21 times, or many more than that?
-#
-# </details>
 
 # %% tags=["predict"]
 held = [2, 4, 8, 16, 32, 64, 128, 256, 512]
