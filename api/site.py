@@ -22,7 +22,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.structure.toc import AnchorLink
 from mkdocs.utils import get_relative_url
 
-from api import carrying, ledgers, notebook_pages, pages, preview
+from api import carrying, explorers, ledgers, notebook_pages, pages, preview
 from api.assembly import GLOSSARY, Parts, assemble, surroundings
 from api.backlinks import find_mentions
 from api.check import symbolic_links
@@ -33,6 +33,7 @@ from api.glossary import Glossary, read_terms
 from api.search import searchable
 from api.settings import Settings
 from demos import facts, ledger, notebooks  # the one place where the two meet; needs no torch
+from demos.explorers import EXPLORER_MIME
 
 STAGE = Path(".cache") / "notebook-pages"  # the executed notebooks as the site shows them
 
@@ -68,8 +69,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         )
     parts = Parts(content, _read_glossary(config), _today())
     for path in _stage_notebooks(parts, files, config):
-        name = f"demos/{path.name}"
-        files.append(File(name, str(path.parents[1]), config.site_dir, config.use_directory_urls))
+        stage = Path(config.config_file_path).parent / STAGE
+        name = path.relative_to(stage).as_posix()
+        files.append(File(name, str(stage), config.site_dir, config.use_directory_urls))
     parts.mentions = find_mentions(content, parts.demos)
     _Build.parts = parts
     if memory:
@@ -103,7 +105,10 @@ def _read_glossary(config: MkDocsConfig) -> Glossary:
 
 
 def _stage_notebooks(parts: Parts, files: Files, config: MkDocsConfig) -> list[Path]:
-    """Copy the executed notebooks, with links that hold on the site. Refuses stale ones."""
+    """Copy the executed notebooks, with links that hold on the site, and the data of explorers.
+
+    Refuses stale ones.
+    """
     scripts = notebooks.discover()
     if problems := [*notebooks.stale(scripts), *notebooks.left_over(scripts)]:
         _complain(_memory(config), *problems)
@@ -118,16 +123,23 @@ def _stage_notebooks(parts: Parts, files: Files, config: MkDocsConfig) -> list[P
         demo = notebook_pages.read_demo(script.stem, notebook)
         parts.demos.append(demo)
         parts.ledgers += _ledger(script, notebook, demo)
+        data: dict[str, str] = {}
         try:
+            data = explorers.take_out(
+                notebook, EXPLORER_MIME, f"demos/{script.name}", Path(config.docs_dir)
+            )
             notebook_pages.link_to_pages(notebook, script.name, _is_page(files))
         except pages.Broken as error:
             _complain(_memory(config), error)
-        path, text = folder / f"{script.stem}.ipynb", json.dumps(notebook)
-        # What is the same keeps its time, so that a preview does not convert it again.
-        if not path.is_file() or path.read_text("utf-8") != text:
-            path.write_text(text, "utf-8")
-        staged.append(path)
-    for left in set(folder.iterdir()) - set(staged):
+        texts = {folder / f"{script.stem}.ipynb": json.dumps(notebook)}
+        texts |= {folder / script.stem / name: text for name, text in data.items()}
+        for path, text in texts.items():
+            # What is the same keeps its time, so that a preview does not convert it again.
+            if not path.is_file() or path.read_text("utf-8") != text:
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(text, "utf-8")
+        staged += texts
+    for left in {path for path in folder.rglob("*") if path.is_file()} - set(staged):
         left.unlink()
     return staged
 

@@ -17,6 +17,10 @@ function loadElements() {
   for (const [file, selector] of Object.entries(ELEMENTS)) {
     if (document.querySelector(selector)) import(`./elements/${file}.js`);
   }
+  // An explorer of a notebook names its own file.
+  for (const { dataset } of document.querySelectorAll("[data-explorer]")) {
+    import(`./elements/${dataset.explorer}.js`);
+  }
 }
 
 /** What scrolls sideways must be reachable by keyboard; what does not is no stop for it. */
