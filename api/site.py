@@ -114,7 +114,7 @@ def _stage_notebooks(parts: Parts, files: Files, config: MkDocsConfig) -> list[P
         _complain(_memory(config), *problems)
     folder = Path(config.config_file_path).parent / STAGE / "demos"
     folder.mkdir(parents=True, exist_ok=True)
-    staged = []
+    staged: list[Path] = []
     for script in scripts:
         executed = notebooks.executed_path(script)
         if not executed.is_file():

@@ -16,6 +16,7 @@ from api.markup import markdown_files
 from api.questions import FactKey, Question
 from api.settings import Settings
 from api.site import build
+from demos.explorers import EXPLORER_MIME
 from tests.conftest import ROOT
 
 BASE = "http://127.0.0.1:8000"
@@ -212,3 +213,16 @@ def test_search_finds_a_page_of_each_kind(site: Path):
     index = json.loads((site / "search" / "search_index.json").read_text("utf-8"))
     found = {entry["location"].split("/")[0] for entry in index["docs"]}
     assert {"topics", "library", "meetings", "quizzes", "demos", "glossary"} <= found
+
+
+def test_the_data_of_an_explorer_lies_beside_its_page_and_not_in_it(site: Path):
+    sources = {
+        page: re.findall(r'data-explorer="[a-z-]+" data-src="([^"]+)"', page.read_text("utf-8"))
+        for page in (site / "demos").rglob("index.html")
+    }
+    assert any(sources.values())
+    for page, names in sources.items():
+        for name in names:
+            assert json.loads((page.parent / name).read_text("utf-8"))
+        for copy in (page, *page.parent.glob("*.ipynb")):
+            assert EXPLORER_MIME not in copy.read_text("utf-8")
