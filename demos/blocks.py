@@ -1,0 +1,249 @@
+"""A long sweep in blocks: each can be computed anywhere, kept, and taken up again.
+
+A block names its model and its inputs; no weights travel with it. A process that computes one
+loads the model once and keeps the two runs that all blocks of a job start from.
+"""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from demos.patch_sites import Cell, Site, copies
+from demos.runs import Engine, Run
+
+if TYPE_CHECKING:
+    from transformer_lens.model_bridge import TransformerBridge
+
+Metric = Callable[[Tensor], Tensor | float]
+Values = dict[str, Float[Tensor, "*cells example"]]
+MANIFEST = "sweep.json"
+
+
+class Block(NamedTuple):
+    """Cells that are computed together; none changes anything before position `first`."""
+
+    first: int
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all blocks of a sweep have in common. It can be sent to another process."""
+
+    model: str
+    clean: Int[Tensor, "batch position"]
+    corrupted: Int[Tensor, "batch position"]
+    site: Site
+    direction: str
+    metrics: Mapping[str, Metric]
+    all_logits: bool = False
+    loader: "Callable[[], TransformerBridge] | None" = None
+    identity: str = field(default="", compare=False)
+
+    def prepare(self, model: "TransformerBridge") -> "Workspace":
+        return Workspace(self, Engine(model))
+
+    def load(self) -> "TransformerBridge":
+        if self.loader is not None:
+            return self.loader()
+        from demos.models import load_model
+
+        return load_model(self.model)
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 of model, inputs, site and direction, and of the code of the metrics."""
+        named = {
+            "model": self.model,
+            "clean": self.clean.tolist(),
+            "corrupted": self.corrupted.tolist(),
+            "site": self.site,
+            "direction": self.direction,
+            "all_logits": self.all_logits,
+            "metrics": {name: _code(metric) for name, metric in self.metrics.items()},
+        }
+        return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
+
+
+class Workspace:
+    """A model's engine with the two runs of a job, and what the metrics say of them."""
+
+    def __init__(self, job: Job, engine: Engine) -> None:
+        self.job, self.engine = job, engine
+        runs = {"clean": engine.run(job.clean), "corrupted": engine.run(job.corrupted)}
+        names = ("corrupted", "clean") if job.direction == "denoising" else ("clean", "corrupted")
+        self.base, self.source = (runs[name] for name in names)
+        self.clean_values = self.measure(self.logits(runs["clean"]))
+        self.corrupted_values = self.measure(self.logits(runs["corrupted"]))
+        self.base_values = getattr(self, f"{names[0]}_values")
+        differs = (job.clean != job.corrupted).any(dim=0)
+        n_positions = job.clean.shape[1]
+        # No position before the first that differs can change anything.
+        self.first = int(differs.int().argmax()) if differs.any() else n_positions
+
+    def logits(self, run: Run) -> Tensor:
+        final = run.resid_pre[-1]
+        return self.engine.unembed(final if self.job.all_logits else final[:, -1])
+
+    def measure(self, logits: Tensor) -> Values:
+        return {name: _measured(name, metric, logits) for name, metric in self.job.metrics.items()}
+
+    @cached_property
+    def _base_logits(self) -> Tensor:
+        return self.logits(self.base)
+
+    def compute(self, block: Block) -> Values:
+        """The metrics of each cell of a block, in its order."""
+        job, first = self.job, block.first
+        made = copies(self.engine, self.base, self.source, job.site, block.cells, first)
+        final = self.engine.resume(
+            self.base, first, made.pre, made.mid, only_last=not job.all_logits
+        )
+        measured: dict[str, list[Tensor]] = {name: [] for name in job.metrics}
+        for cell in range(len(block.cells)):
+            logits = self.engine.unembed(final[:, cell])
+            if job.all_logits:
+                logits = torch.cat([self._base_logits[:, :first], logits], dim=1)
+            else:
+                logits = logits[:, -1]
+            for name, value in self.measure(logits).items():
+                measured[name].append(value)
+        return {name: torch.stack(values) for name, values in measured.items()}
+
+
+def _measured(name: str, metric: Metric, logits: Tensor) -> Float[Tensor, " example"]:
+    value = torch.as_tensor(metric(logits), device=logits.device)
+    if value.ndim > 1 or (value.ndim == 1 and len(value) != len(logits)):
+        raise ValueError(
+            f"metric {name!r} gives {tuple(value.shape)}; "
+            f"a number for each of the {len(logits)} examples, or one for all, is needed"
+        )
+    return value.reshape(-1)
+
+
+def run_blocks(
+    job: Job,
+    work: Workspace,
+    blocks: Sequence[Block],
+    checkpoint: Path | str | None,
+    progress: bool,
+    executor: Executor | None,
+) -> list[Values]:
+    """Every block's values, in order: those that are kept, and the others computed now.
+
+    What an executor loses, because a worker of it died, is computed here.
+    """
+    store = Store(Path(checkpoint), job, blocks) if checkpoint is not None else None
+    done: dict[int, Values] = store.read() if store else {}
+    waiting = [number for number in range(len(blocks)) if number not in done]
+    with _bar(len(blocks), len(done), progress) as bar:
+        for number, values in _computed(job, work, blocks, waiting, executor):
+            done[number] = values
+            if store:
+                store.write(number, values)
+            bar.update()
+    return [done[number] for number in range(len(blocks))]
+
+
+def _computed(
+    job: Job,
+    work: Workspace,
+    blocks: Sequence[Block],
+    waiting: Sequence[int],
+    executor: Executor | None,
+) -> Iterator[tuple[int, Values]]:
+    lost = list(waiting)
+    if executor is not None:
+        sent: dict[int, Future[Values]] = {}
+        try:
+            for number in waiting:
+                sent[number] = executor.submit(compute, job, blocks[number])
+            for number, future in sent.items():
+                yield number, future.result()
+                lost.remove(number)
+        except (BrokenExecutor, CancelledError):
+            pass  # a worker died; what it had not given back is computed below
+        finally:
+            for future in sent.values():
+                future.cancel()
+    with torch.no_grad():
+        for number in lost:
+            yield number, work.compute(blocks[number])
+
+
+_workspaces: dict[str, Workspace] = {}  # of this process; the job at hand
+
+
+def compute(job: Job, block: Block) -> Values:
+    """Compute a block in whatever process this is."""
+    with torch.no_grad():
+        if job.digest not in _workspaces:
+            _workspaces.clear()
+            _workspaces[job.digest] = job.prepare(job.load())
+        return _workspaces[job.digest].compute(block)
+
+
+class Store:
+    """Finished blocks in a folder, one file each. Raises ValueError if another sweep is there."""
+
+    def __init__(self, folder: Path, job: Job, blocks: Sequence[Block]) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        plan = json.dumps([[block.first, block.cells] for block in blocks])
+        mine = {"sweep": job.digest, "plan": hashlib.sha256(plan.encode()).hexdigest()}
+        manifest = folder / MANIFEST
+        if not manifest.exists():
+            _replace(manifest, json.dumps(mine).encode())
+        elif json.loads(manifest.read_text("utf-8")) != mine:
+            raise ValueError(f"{folder} holds another sweep; name another folder, or delete it")
+
+    def read(self) -> dict[int, Values]:
+        from safetensors.torch import load
+
+        return {
+            int(path.stem): load(path.read_bytes())
+            for path in sorted(self.folder.glob("*.safetensors"))
+        }
+
+    def write(self, number: int, values: Values) -> None:
+        from safetensors.torch import save
+
+        data = save({name: value.contiguous().cpu() for name, value in values.items()})
+        _replace(self.folder / f"{number:05d}.safetensors", data)
+
+
+def _replace(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    Path(file.name).replace(path)
+
+
+def _code(function: Any) -> str:
+    """What a function does, as far as its own code and what it closes over say it."""
+    inner = getattr(function, "func", function)  # of a partial
+    code = getattr(inner, "__code__", None)
+    if code is None:
+        return repr(type(inner))
+    held = [cell.cell_contents for cell in getattr(inner, "__closure__", None) or ()]
+    bound = [*getattr(function, "args", ()), *getattr(function, "keywords", {}).items()]
+    return repr([code.co_code.hex(), code.co_consts, code.co_names, held, bound])
+
+
+def _bar(total: int, done: int, shown: bool) -> Any:
+    from tqdm import tqdm
+
+    return tqdm(total=total, initial=done, unit="block", desc="Patching", disable=not shown)
