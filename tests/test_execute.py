@@ -455,6 +455,8 @@ def test_an_interrupted_run_keeps_what_was_done_and_leaves_no_kernel(project):
         cwd=ROOT,
         stderr=subprocess.PIPE,
         text=True,
+        # Where a shell runs the tests in the background, a child would inherit deafness to Ctrl-C.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     while not (project / "pid").exists() or not (project / "pid").read_text():
         assert running.poll() is None, running.stderr.read()
