@@ -221,9 +221,19 @@ def facts_of(notebook: dict[str, Any], slug: str) -> dict[str, Fact]:
         "environment": readout.get("environment"),
         **_model(readout.get("model")),
     }
+    outcomes = readout.get("seeds", {})
     return {
-        name: Fact.model_validate({**shared, **fact})
+        name: Fact.model_validate({**shared, **fact, "seeds": _under_seeds(name, outcomes)})
         for name, fact in readout.get("facts", {}).items()
+    }
+
+
+def _under_seeds(name: str, outcomes: dict[str, Any]) -> dict[str, Any]:
+    """The value of a fact under each other seed under which its notebook recorded it."""
+    return {
+        seed: outcome["facts"][name]
+        for seed, outcome in outcomes.items()
+        if name in outcome["facts"]
     }
 
 

@@ -47,6 +47,9 @@ class Settings(BaseSettings):
     cache_dir: Path = Field(
         default=Path(".cache"), description="Where the converted model is kept between runs."
     )
+    seed: int = Field(
+        default=0, ge=0, lt=2**31, description="The seed of all that the demos draw at random."
+    )
 
     @property
     def base(self) -> str:

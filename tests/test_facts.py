@@ -144,3 +144,22 @@ def test_two_notebooks_cannot_record_the_same_fact(tmp_path):
 
     with pytest.raises(FactError, match="fact 'a' is recorded by both 00_first and 01_second"):
         facts.read_facts(tmp_path)
+
+
+def test_a_fact_says_what_it_was_under_other_seeds(tmp_path):
+    from api.content import read_facts
+
+    def outcome(facts):
+        return {"failed": None, "verdicts": [], "facts": facts}
+
+    readout = {
+        "facts": {"one-half": {"value": 0.5}, "one-third": {"value": 0.3}},
+        "seeds": {"1": outcome({"one-half": 0.51}), "2": outcome({})},
+    }
+    notebook = {"cells": [], "metadata": {"readout": readout}}
+    (tmp_path / "00_x.ipynb").write_text(json.dumps(notebook))
+
+    found = read_facts(tmp_path)
+
+    assert found["one-half"].model_extra["seeds"] == {"1": 0.51}
+    assert found["one-third"].model_extra["seeds"] == {}

@@ -1,10 +1,18 @@
-"""The browser of the tests: an installed one, else the one that Playwright fetched."""
+"""The browser of the tests, installed or fetched by Playwright, and the site that it visits."""
 
+import functools
 import shutil
+import threading
 from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+from api.settings import Settings
+from api.site import build
+from tests.conftest import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -14,3 +22,22 @@ def browser() -> Iterator[Browser]:
         browser = playwright.chromium.launch(executable_path=installed)
         yield browser
         browser.close()
+
+
+class Quiet(SimpleHTTPRequestHandler):
+    def log_message(self, *args: object) -> None:
+        pass
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
+    """The project's own site without its service: its address and its folder."""
+    folder = tmp_path_factory.mktemp("site")
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))
+    ) as server:
+        base = f"http://127.0.0.1:{server.server_port}"
+        build(ROOT, Settings(site_dir=folder, base_url=base))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"{base}/", folder
+        server.shutdown()

@@ -1,44 +1,19 @@
 """Finding things on the built site, in a real browser: filters, marks, terms, map, search."""
 
-import functools
 import json
 import re
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from api.settings import Settings
-from api.site import build
 from tests.conftest import ROOT
 
 pytestmark = pytest.mark.browser
 
 WCAG = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 IOI = "Interpretability in the Wild: a Circuit for Indirect Object Identification in GPT-2 small"
-
-
-class Quiet(SimpleHTTPRequestHandler):
-    def log_message(self, *args: object) -> None:
-        pass
-
-
-@pytest.fixture(scope="module")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path]]:
-    """The project's own site without its service: its address and its folder."""
-    folder = tmp_path_factory.mktemp("site")
-    with ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder))
-    ) as server:
-        base = f"http://127.0.0.1:{server.server_port}"
-        build(ROOT, Settings(site_dir=folder, base_url=base))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"{base}/", folder
-        server.shutdown()
 
 
 @pytest.fixture
