@@ -7,6 +7,7 @@ const ELEMENTS = {
   quiz: "readout-quiz",
   answered: "readout-answered",
   organize: "readout-organize",
+  review: "readout-review",
   notes: "readout-notes",
   join: "readout-join",
   member: "readout-member, readout-me",

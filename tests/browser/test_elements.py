@@ -98,6 +98,8 @@ PAGES = {
     "/notes": '<readout-notes data-meeting="2023-11-07"></readout-notes>',
     "/join": "<readout-join></readout-join>",
     "/organize": "<readout-organize></readout-organize>",
+    "/review": "<readout-review></readout-review>",
+    "/quizzes/gpt/": quiz("meeting", SINGLE + MULTIPLE + OTHERS),
     "/card": '<p>6 questions<readout-answered data-slug="gpt"></readout-answered></p>',
     "/me": "<readout-member></readout-member> <readout-me></readout-me>",
 }
@@ -124,6 +126,7 @@ class Service:
     told: dict[str, Any] = field(default_factory=dict)  # told with every mark, over the usual
     reports: list[dict[str, Any]] = field(default_factory=list)
     closed: list[str] = field(default_factory=list)
+    due: list[dict[str, Any]] = field(default_factory=list)
 
     def reply(self, method: str, path: str, body: Any) -> tuple[int, Any]:
         if path == "/api/v1/session":
@@ -141,6 +144,8 @@ class Service:
         if path == "/api/v1/me":
             self.member, self.stored = None, {}
             return 204, None
+        if path == "/api/v1/review":
+            return 200, self.due
         if path in ORGANIZED:
             return 200, ORGANIZED[path]
         if path.endswith("/reports") and method == "GET":
@@ -800,6 +805,28 @@ def test_the_card_says_how_many_the_member_answered(page: Page, service: Service
         page.locator("#patching").get_by_role("button", name="Answer again").click()
     page.goto("/card")
     expect(page.locator("p")).to_have_text("6 questions, you answered 1")
+
+
+def test_what_was_missed_is_answered_again_on_the_review_page(page: Page, service: Service) -> None:
+    page.goto("/review")
+    expect(page.get_by_role("status")).to_have_text(
+        "Nothing is due. What you miss comes back here."
+    )
+
+    service.due = [
+        {"quiz": "gpt", "question": {"id": "patching"}, "why": "sure-and-wrong"},
+        {"quiz": "gpt", "question": {"id": "gone"}, "why": "missed"},
+    ]
+    page.goto("/review")
+    expect(page.get_by_role("status").first).to_have_text(
+        "2 due. One question, the longest due first."
+    )
+    expect(page.locator("#patching .byline")).to_contain_text("You were sure, and wrong.")
+    choose(page, "patching", "b")
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_have_text("Right. Saved.")
+    ((_, path, body),) = service.posted
+    assert (path, body["question"]) == ("/api/v1/quizzes/gpt/answers", "patching")
 
 
 def test_organizers_see_what_to_discuss_and_put_reports_aside(page: Page, service: Service) -> None:
