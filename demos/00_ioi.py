@@ -21,7 +21,7 @@
 # 1. it prefers IO in more than 95 % of the prompts, and the mean logit difference is above 3;
 # 2. its preference turns round when the other person acts in the last clause, in at least nine
 #    pairs of ten;
-# 3. a copy of it with random weights shows neither.
+# 3. a copy of it with random weights does neither: it is far from all three numbers.
 #
 # The prompts are drawn at random, so three other seeds must come to the same conclusions.
 #
@@ -265,7 +265,8 @@ distribution(
 #
 # Every weight matrix is drawn anew from a normal distribution with the mean and spread that it had.
 # The layers, the tokens and our code stay. If the numbers above came from the prompts or from a
-# slip in the code, they would come again.
+# slip in the code, they would come again. One draw of weights need not be indifferent to the two
+# names, one of which stands in the prompt twice; but it has no reason to follow who acts.
 
 # %%
 random_model = copy.deepcopy(model)
@@ -276,8 +277,11 @@ with torch.no_grad():
             weights.normal_(weights.mean().item(), weights.std().item(), generator=generator)
 
 some = [one for index, one in enumerate(sentences) if index % 10 < 4]  # of each template and order
-unlearned = difference_by_layer(random_model, ioi_batches(some, model.tokenizer))
+some_batches = ioi_batches(some, model.tokenizer)
+unlearned = difference_by_layer(random_model, some_batches)
+unlearned_swapped = -difference_by_layer(random_model, [one.swapped() for one in some_batches])
 n_some, unlearned_hits = len(some), int((unlearned[-1] > 0).sum())
+unlearned_flips = int(((unlearned[-1] > 0) & (unlearned_swapped[-1] < 0)).sum())
 unlearned_low, unlearned_high = mean_interval(unlearned[-1])
 facts.record(
     "ioi-accuracy-random-weights",
@@ -299,8 +303,20 @@ facts.record(
     unit="logits",
     claim="Random weights do not prefer the indirect object",
 )
-assert share_interval(unlearned_hits, n_some)[0] < 0.5 < share_interval(unlearned_hits, n_some)[1]
-assert unlearned_low < 0 < unlearned_high
+facts.record(
+    "ioi-swap-flips-random-weights",
+    unlearned_flips / n_some,
+    tolerance=0.06,
+    n=n_some,
+    interval=share_interval(unlearned_flips, n_some),
+    seed=seed,
+    unit="share of pairs with both prompts right",
+    claim="Random weights do not follow who acts in the last clause",
+)
+# The whole interval lies on the other side of the criterion.
+assert share_interval(unlearned_hits, n_some)[1] < 0.95
+assert unlearned_high < 3
+assert share_interval(unlearned_flips, n_some)[1] < 0.9
 
 # %% [markdown]
 # ## After which layer is the answer there?
@@ -407,7 +423,7 @@ ledger(
         source="Wang et al. 2022, section 2",
         found=f"{accuracy:.1%} of {n} prompts",
         control=f"random weights {unlearned_hits / n_some:.0%}; the preference follows who acts in "
-        f"{flips:.1%} of the pairs",
+        f"{flips:.1%} of the pairs, with random weights in {unlearned_flips / n_some:.0%}",
         verdict=verdict(accuracy > 0.95, flips > 0.9),
         limits="another model than theirs; a third word may be likelier than both names",
     ),
