@@ -15,11 +15,11 @@ from sqlmodel import Session
 
 from api import statistics
 from api.answers import ANSWER
-from api.grading import Key, Mark, find_key
+from api.grading import Mark
 from api.members import MemberDep, OrganizerDep
 from api.questions import Question, Quiz
 from api.quizzes import QuizDep
-from api.results import editions, mark
+from api.results import editions, known_keys, mark
 from api.service import Service, ServiceDep
 from api.statistics import (
     FOR_DIFFICULTY,
@@ -123,9 +123,7 @@ def first_answers(
     questions that are voted on.
     """
     asked = {question.id: question for question in questions}
-    keys: dict[str, Key] = {
-        name: find_key(question, service.content.facts) for name, question in asked.items()
-    }
+    keys = known_keys(service, asked)
     columns = ANSWER.c
     query = (
         sa.select(
@@ -148,7 +146,7 @@ def first_answers(
     marks: dict[tuple[str, str], tuple[Any, Mark | None]] = {}
     found = []
     for person, name, version, certainty, text in session.connection().execute(query):
-        if version not in editions(service, asked[name]):
+        if name not in keys or version not in editions(service, asked[name]):
             continue
         if (name, text) not in marks:
             response = json.loads(text)

@@ -15,14 +15,14 @@ import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request, Response
 from sqlmodel import Field, Session, SQLModel
 
-from api import keys, regrade, tally
+from api import regrade, tally
 from api.database import UtcDateTime
-from api.grading import Key, check_response, find_key, grade
+from api.grading import Key, check_response, grade
 from api.members import NOBODY, MemberDep, MemberOut, find_members, token_hash
 from api.questions import Question, Quiz
 from api.quizzes import QuizDep, find_question, find_quiz
 from api.service import NowDep, Service, ServiceDep, find_service
-from api.telling import AnswerIn, AnswerOut, held_back, kept_for_later, told_of, view
+from api.telling import AnswerIn, AnswerOut, held_back, kept_for_later, marking_of, told_of, view
 from api.timetable import Phase, phase_of
 from api.wire import Conflict, NoMoreTries, NotOpen, NotSignedIn, Refusal
 
@@ -151,15 +151,15 @@ def prepare(
     token: str,
     now: dt.datetime,
 ) -> Prepared:
-    key = find_key(question, service.content.facts)
+    marking = marking_of(service, question)
     phase = phase_of(quiz, now)
-    told = told_of(service, quiz, question, key, given, now)
+    told = told_of(quiz, question, marking, given, now)
     row = {
         "id": str(given.id),
         "quiz": quiz.slug,
         "question": question.id,
         "question_version": question.version,
-        "key_version": keys.version_of(question, key, service.content.facts),
+        "key_version": marking.version,
         "response": json.dumps(given.response),
         "certainty": given.certainty,
         "reason": given.reason,
@@ -170,7 +170,7 @@ def prepare(
     edition = service.editions.get(question.id, frozenset()) | {question.version}
     tries = quiz.tries if phase in ("open", "meeting") and not question.vote else None
     text = told.model_dump_json()
-    return Prepared(token, row, edition, phase, told, text, tries, quiz, question, key)
+    return Prepared(token, row, edition, phase, told, text, tries, quiz, question, marking.key)
 
 
 ANSWER = SQLModel.metadata.tables["answer"]

@@ -26,7 +26,9 @@ def resolve(question: Question, facts: Facts) -> Question:
         computed = _computed(question, options, facts)
     except NoKey:
         return question
-    return question.model_copy(update={"options": computed})
+    asked = question.model_copy(update={"options": computed})
+    asked.__dict__.pop("offered", None)  # a copy takes along what was computed from the old options
+    return asked
 
 
 def names(question: Question) -> list[str]:

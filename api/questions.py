@@ -161,7 +161,7 @@ class Question(QuestionFields):
         ]
         return digest(asked)
 
-    @property
+    @cached_property
     def offered(self) -> list[Option]:
         """The options in the order that a member sees.
 
@@ -172,7 +172,7 @@ class Question(QuestionFields):
             return self.options
         return sorted(self.options, key=lambda option: digest([self.id, option.as_written]))
 
-    @property
+    @cached_property
     def matches(self) -> list[str]:
         """What can be put beside the lines of a `match` question, in no telling order."""
         texts = {option.match for option in self.options if option.match is not None}

@@ -7,6 +7,7 @@ question. They are read from the tally and marked here, so a corrected key needs
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
@@ -17,7 +18,7 @@ from sqlmodel import Session
 from api import statistics
 from api.answers import ANSWER
 from api.export import csv_text
-from api.grading import Key, Mark, find_key, grade
+from api.grading import Key, Mark, NoKey, find_key, grade
 from api.members import OrganizerDep
 from api.questions import Question, Quiz
 from api.quizzes import QuizDep
@@ -127,13 +128,13 @@ def groups(
 ) -> dict[str, list[Group]]:
     """By question, its tally, marked."""
     asked = {question.id: question for question in questions}
-    keys = {name: find_key(question, service.content.facts) for name, question in asked.items()}
+    keys = known_keys(service, asked)
     counting = {name: editions(service, question) for name, question in asked.items()}
     found: dict[str, list[Group]] = {name: [] for name in asked}
     marks: dict[tuple[str, str], tuple[Any, Mark | None]] = {}
     query = _EQUAL.where(TALLY.c.question.in_(asked))
     for name, version, turn, late, text, n, sure in session.connection().execute(query).all():
-        if version not in counting[name]:
+        if version not in counting[name] or name not in keys:
             continue
         if (name, text) not in marks:
             response = json.loads(text)
@@ -141,6 +142,15 @@ def groups(
         response, marked = marks[name, text]
         if marked:
             found[name].append(Group(turn, late, text, response, n, sure, marked))
+    return found
+
+
+def known_keys(service: Service, asked: Mapping[str, Question]) -> dict[str, Key]:
+    """The keys by question, without those whose notebook is missing: the check tells of these."""
+    found = {}
+    for name, question in asked.items():
+        with suppress(NoKey):
+            found[name] = find_key(question, service.content.facts)
     return found
 
 

@@ -4,7 +4,7 @@ import datetime as dt
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import Depends, Request
 
@@ -24,6 +24,8 @@ class Service:
     clock: Callable[[], dt.datetime]
     # By question: its versions that ask the same, for those that were only mended.
     editions: dict[str, frozenset[str]] = field(default_factory=dict)
+    # By question, what `telling` has worked out of its key; the content of a service never changes.
+    markings: dict[str, Any] = field(default_factory=dict)
 
 
 def open_service(settings: Settings, clock: Callable[[], dt.datetime]) -> Service:

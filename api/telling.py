@@ -4,20 +4,20 @@ import datetime as dt
 import uuid
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import sqlalchemy as sa
 from pydantic import BaseModel, StrictFloat, StrictInt, StringConstraints
 from pydantic import Field as Bounded
 
 from api import keys, regrade
-from api.grading import Key, chosen_options, find_key, grade
+from api.grading import Key, NoKey, chosen_options, find_key, grade
 from api.grading import Response as Given
 from api.questions import Question, Quiz
 from api.render import render, render_inline
 from api.service import Service
 from api.timetable import is_late, phase_of
-from api.wire import Input, ShortText, Storable, Word
+from api.wire import Input, NotOffered, ShortText, Storable, Word
 
 Number = StrictInt | StrictFloat
 OptionId = Annotated[str, StringConstraints(max_length=40), Storable]
@@ -94,9 +94,9 @@ _NOTHING_MORE: dict[str, Any] = {"why_html": "", "source_html": "", "provenance"
 
 
 def told_of(
-    service: Service, quiz: Quiz, question: Question, key: Key, given: AnswerIn, now: dt.datetime
+    quiz: Quiz, question: Question, marking: "Marking", given: AnswerIn, now: dt.datetime
 ) -> AnswerOut:
-    mark = grade(question, given.response, key)
+    mark = grade(question, given.response, marking.key)
     return AnswerOut(
         id=str(given.id),
         quiz=quiz.slug,
@@ -108,15 +108,35 @@ def told_of(
         score=mark.score,
         late=is_late(quiz, now),
         feedback=feedback(question, given.response),
-        key=key.response,
+        key=marking.key.response,
         why_html=_rendered(question.why),
         source_html=_rendered_inline(question.source),
         answered_at=now,
-        provenance=provenance(service, question),
+        provenance=marking.provenance,
     )
 
 
-def provenance(service: Service, question: Question) -> list[ProvenanceOut] | None:
+class Marking(NamedTuple):
+    """What marking an answer needs of the question, worked out once."""
+
+    key: Key
+    version: str
+    provenance: list[ProvenanceOut] | None
+
+
+def marking_of(service: Service, question: Question) -> Marking:
+    """The key as it is today. Raises NoKey."""
+    found = service.markings.get(question.id)
+    if found is None:
+        key = find_key(question, service.content.facts)
+        version = keys.version_of(question, key, service.content.facts)
+        found = Marking(key, version, _provenance(service, question))
+        service.markings[question.id] = found
+    assert isinstance(found, Marking)
+    return found
+
+
+def _provenance(service: Service, question: Question) -> list[ProvenanceOut] | None:
     facts = service.content.facts
     return [
         ProvenanceOut(
@@ -170,23 +190,39 @@ def view(
     if found is None or not asks_the_same(service, found[1], row.question_version):
         return told  # to a question that is asked no more: it stays as it was told
     quiz, question = found
-    key = find_key(question, service.content.facts)
+    try:
+        return _as_of_today(row, told, service, quiz, question, now, others, corrections)
+    except (NoKey, NotOffered):
+        return told  # there is no key today, or another set of options
+
+
+def _as_of_today(
+    row: sa.Row[Any],
+    told: AnswerOut,
+    service: Service,
+    quiz: Quiz,
+    question: Question,
+    now: dt.datetime,
+    others: Iterable[sa.Row[Any]],
+    corrections: Mapping[tuple[str, str, str], regrade.Correction],
+) -> AnswerOut:
+    marking = marking_of(service, question)
     if told.correct is None:
         voted_again = any(
             other.turn == "revote" and other.question == row.question for other in others
         )
         if phase_of(quiz, now) != "practice" and not voted_again:
             return told
-        told = marked(service, told, question, key)
-    elif row.key_version != (version := keys.version_of(question, key, service.content.facts)):
-        noted = corrections.get((question.id, row.key_version, version))
+        told = marked(told, question, marking)
+    elif row.key_version != marking.version:
+        noted = corrections.get((question.id, row.key_version, marking.version))
         before = CorrectionOut(
             correct=told.correct,
             score=told.score,
             why=noted.why if noted else question.changed,
             noted_at=noted.noted_at if noted else None,
         )
-        told = marked(service, told, question, key)
+        told = marked(told, question, marking)
         if (told.correct, told.score) != (before.correct, before.score):
             told = told.model_copy(update={"correction": before})
     return told if phase_of(quiz, now) == "practice" else kept_for_later(told)
@@ -196,16 +232,16 @@ def asks_the_same(service: Service, question: Question, version: str) -> bool:
     return version == question.version or version in service.editions.get(question.id, ())
 
 
-def marked(service: Service, told: AnswerOut, question: Question, key: Key) -> AnswerOut:
-    mark = grade(question, told.response, key)
+def marked(told: AnswerOut, question: Question, marking: Marking) -> AnswerOut:
+    mark = grade(question, told.response, marking.key)
     return told.model_copy(
         update={
             "correct": mark.correct,
             "score": mark.score,
             "feedback": feedback(question, told.response),
-            "key": key.response,
+            "key": marking.key.response,
             "why_html": _rendered(question.why),
             "source_html": _rendered_inline(question.source),
-            "provenance": provenance(service, question),
+            "provenance": marking.provenance,
         }
     )

@@ -268,6 +268,21 @@ def test_a_regrade_says_what_changes_and_notes_it_once(
         assert len(session.exec(select(Correction)).all()) == 1
 
 
+def test_a_key_that_goes_missing_leaves_answers_and_results_readable(
+    member: TestClient, organizer: TestClient, restarted: Restarted
+):
+    give(member, "measured", 0.73)
+    told = kept(member)
+
+    without = restarted(member, "fact: example-accuracy", "fact: nowhere")
+    assert kept(without) == told
+    assert give(without, "measured", 0.73)["code"] == "no-key"
+    without.cookies = organizer.cookies
+    found = without.get(f"{QUIZ}/results").json()["questions"][2]
+    assert (found["question"], found["n"]) == ("measured", 0)
+    assert without.get(f"{QUIZ}/statistics").status_code == 200
+
+
 def test_answers_stay_with_a_question_that_moves(
     member: TestClient, restarted: Restarted, content: Path
 ):
