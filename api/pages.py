@@ -34,6 +34,12 @@ def link(to: str, text: str, linker: Linker) -> str:
     return f'<a href="{escape(linker(to))}">{escape(text)}</a>'
 
 
+def search_later(html: str, linker: Linker) -> str:
+    """A page that fetches the search index when somebody searches, and not before."""
+    script = f'<script src="{escape(linker("assets/search-later.js"))}"></script>'
+    return html.replace("</head>", f"{script}</head>", 1)
+
+
 def heading(title: str, name: str) -> str:
     """A heading as the Markdown of a page makes it."""
     sign = f'<a class="headerlink" href="#{name}" title="Permanent link">&para;</a>'

@@ -262,7 +262,8 @@ def _today() -> dt.date:
 
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
-    return carrying.announce_feed(output, _site_linker(page))
+    linker = _site_linker(page)
+    return pages.search_later(carrying.announce_feed(output, linker), linker)
 
 
 @event_priority(-100)  # after the index plugin

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Request, expect
 
 from tests.conftest import ROOT
 
@@ -285,3 +285,31 @@ def test_the_readme_shows_the_home_page_as_it_is(page: Page, address):
     page.screenshot(path=picture)
     assert 10_000 < picture.stat().st_size < 300_000
     assert (ROOT / "docs" / "assets" / "home.png").is_file()
+
+
+@pytest.mark.parametrize(
+    ("path", "kilobytes"),
+    [("", 100), ("topics/ioi/", 100), ("library/2022-wang-ioi/", 100), ("demos/00_ioi/", 150)],
+)
+def test_a_first_visit_keeps_its_weight(page: Page, address, path: str, kilobytes: int):
+    """Everything that a browser fetches which has nothing yet, compressed."""
+    finished: list[Request] = []
+    page.on("requestfinished", lambda request: finished.append(request))
+
+    page.goto(f"{address[0]}{path}", wait_until="networkidle")
+
+    weights = {request.url: request.sizes()["responseBodySize"] for request in finished}
+    assert len(weights) > 3
+    assert sum(weights.values()) <= kilobytes * 1000, weights
+
+
+def test_the_search_index_comes_when_somebody_searches(page: Page, address):
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(address[0], wait_until="networkidle")
+    assert not any("search_index" in url for url in asked)
+
+    page.keyboard.press("/")
+    page.keyboard.type("induction")
+    expect(page.locator(".md-search-result__item").first).to_be_visible()
+    assert any("search_index" in url for url in asked)
