@@ -187,17 +187,19 @@ elsewhere = to_fit[-1][torch.randperm(to_fit.shape[1], generator=random)]
 to_others = read_some(fit_lens(to_fit, target=elsewhere))
 
 # %% tags=["predict"]
+inner = some[:-1]  # the last state is the model's own, at distance 0
 line(
-    some,
+    inner,
     [
-        over_passages("logit lens", raw.kl[some]),
-        over_passages("moved and stretched", shifted),
-        over_passages("fitted to other positions", to_others),
-        over_passages("fitted", tuned.kl[some]),
+        over_passages("logit lens", raw.kl[inner]),
+        over_passages("moved and stretched", shifted[:-1]),
+        over_passages("fitted to other positions", to_others[:-1]),
+        over_passages("fitted", tuned.kl[inner]),
     ],
     title="Turning is what the raw lens lacks",
     x_title="layers run",
     y_title="KL(model || lens), mean (nats)",
+    log_y=True,
     reference=("token frequencies", kl_frequencies),
     caption=f"{n} held-out positions; 95 % bootstrap intervals over {n_judged} passages.",
 )
@@ -205,7 +207,6 @@ line(
 # %%
 kl_tuned = tuned.kl.mean(dim=-1)
 steady = rank_correlation(torch.tensor(states).float(), kl_tuned)
-inner = some[:-1]
 near_middle = min(range(len(some)), key=lambda index: abs(some[index] - middle))
 for name, state in (("embedding", 0), ("middle", middle), ("last-but-one", n_layers - 1)):
     facts.record(
@@ -234,8 +235,8 @@ print(f"rank correlation of layer and KL divergence: {steady:.3f}")
 
 # %%
 def as_cell(token):
-    text = model.tokenizer.decode(token)
-    return "`" + text.replace("\n", "⏎").replace("|", "¦").replace("`", "'").strip(" ") + "`"
+    text = model.tokenizer.decode(token).strip(" ") or "␣"
+    return "`" + text.replace("\n", "⏎").replace("|", "¦").replace("`", "'") + "`"
 
 
 shown = 6
