@@ -168,7 +168,7 @@ class Database:
     def _write_batches(self) -> None:
         together = 1
         while (first := self._queue.get()) is not None:
-            if together > 1:
+            if self._queue.qsize() + 1 < together:
                 time.sleep(GATHER_S)  # more are on their way, and a commit costs the same for all
             batch, last = [first], False
             while len(batch) < MOST_TOGETHER and not last:
