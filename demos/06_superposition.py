@@ -61,7 +61,7 @@ torch.set_num_threads(1)  # the tensors are small: more threads would only wait 
 # ## Five features, two dimensions
 #
 # Each feature is 0, or with probability *p* a number between 0 and 1. The toy presses the five into
-# two dimensions and has to give them back: $x' = \mathrm{ReLU}(W^T W x + b)$. The first feature is
+# two dimensions and has to give them back: *x'* = ReLU(*WᵀWx* + *b*). The first feature is
 # the most important in the loss, each further one 0.8 times as much. Six values of *p*, 24 seeds of
 # each; and without the ReLU, the control, three values of *p*. All of them train at once.
 #
@@ -358,10 +358,10 @@ assert near_half > 2 * near_half_scrambled
 # ## Phases
 #
 # The smallest case can be worked out: two features, one dimension. Keep the first, keep the second,
-# or both as a pair. A feature left out costs its variance, $p/3 - p^2/4$ times its importance; a
-# pair costs only when both are active, $(1 + I)\,p^2/6$. Where the curves cross, the trained toys
-# should switch, all at once. Five runs of each setting, of which the one with the lowest loss
-# counts; the figure shows them all.
+# or both as a pair. A feature left out costs its variance, *p*/3 - *p*²/4 times its importance
+# *I*; a pair costs only when both are active, (1 + *I*) *p*²/6. Where the curves cross, the
+# trained toys should switch, all at once. Five runs of each setting, of which the one with the
+# lowest loss counts; the figure shows them all.
 
 # %%
 RUNS, ROWS, COLUMNS = 5, 12, 11
@@ -433,7 +433,7 @@ print(f"the best of five: {agree:.0%}")
 assert agree > 0.9 > only_constant
 
 # %% [markdown]
-# At equal importance the closed form switches at $p/3 = 1/3 - p/4$, that is at $p = 4/7$. Most
+# At equal importance the closed form switches at *p*/3 = 1/3 - *p*/4, that is at *p* = 4/7. Most
 # disagreements of the best runs lie along the border, where the two losses are nearly equal. Single
 # runs disagree more often: training found a phase, and not the best one.
 #
