@@ -1,6 +1,7 @@
 """The agenda of a meeting: ordered, silent about names, the same to the letter."""
 
 import shutil
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -130,14 +131,10 @@ def test_what_members_wrote_is_text_in_the_agenda(join: Join, organizer: TestCli
 
     markdown = organizer.get(f"{AGENDA}.md").text
 
-    assert "<" not in markdown.replace("<br>", "")
+    assert "<" not in markdown
     assert "{fact" not in markdown
-    assert (
-        f"<p>{evil.splitlines()[0]} # c | d</p>".replace("<s", "&lt;s")
-        .replace("</s", "&lt;/s")
-        .replace("t>", "t&gt;")
-        == render(plain(evil)).strip()
-    )
+    one_line = " ".join(evil.split())
+    assert render(plain(evil)) == f"<p>{escape(one_line, quote=False)}</p>\n"
 
 
 def test_only_organizers_see_the_agenda(client: TestClient, member: TestClient):
