@@ -14,16 +14,21 @@ _MATH = re.compile(
 
 def render_math(html: str, path: str) -> str:
     """Replace TeX by MathML, which browsers draw and screen readers read without a script."""
-    from latex2mathml.converter import convert
 
     def replace(match: re.Match[str]) -> str:
-        tex = unescape(match["tex"])
-        try:
-            return str(convert(tex, display="block" if match["open"] == "[" else "inline"))
-        except Exception as error:
-            raise Broken(f"{path}: not readable as TeX: {tex!r}") from error
+        return _mathml(unescape(match["tex"]), path, is_block=match["open"] == "[")
 
     return _MATH.sub(replace, html)
+
+
+def _mathml(tex: str, path: str, *, is_block: bool) -> str:
+    """Raises Broken if the formula cannot be read."""
+    from latex2mathml.converter import convert
+
+    try:
+        return str(convert(tex, display="block" if is_block else "inline"))
+    except Exception as error:
+        raise Broken(f"{path}: not readable as TeX: {tex!r}") from error
 
 
 _STYLE = re.compile(r"<style[^>]*>.*?</style>", re.S)
@@ -49,6 +54,32 @@ def lean_notebook(html: str) -> str:
         r'<a class="headerlink" href="\g<to>" title="Permanent link">&para;</a>', html
     )
     return _TAB_STOP.sub(r"\1", html).strip()
+
+
+_TEXT = re.compile(r'<div class="[^"]*\bjp-RenderedMarkdown\b')
+# A formula, as notebooks write it; what stands in code or in a tag is passed over.
+_DOLLARS = re.compile(
+    r"(?P<code><(?P<tag>code|pre|svg)\b.*?</(?P=tag)>|<[^>]*>)"
+    r"|\$\$(?P<block>[^$]+)\$\$|\$(?=\S)(?P<inline>[^$]*\S)\$(?!\d)",
+    re.S,
+)
+
+
+def render_notebook_math(html: str, path: str) -> str:
+    """Replace the formulas of a notebook's prose by MathML. Raises Broken."""
+
+    def replace(match: re.Match[str]) -> str:
+        if match["code"]:
+            return match[0]
+        tex = match["block"] or match["inline"]
+        return _mathml(unescape(tex).strip(), path, is_block=bool(match["block"]))
+
+    parts, done = [], 0
+    for text in _TEXT.finditer(html):
+        end = _end_of_div(html, text.start())
+        parts += [html[done : text.start()], _DOLLARS.sub(replace, html[text.start() : end])]
+        done = end
+    return "".join([*parts, html[done:]])
 
 
 _PREDICT = re.compile(r'<div class="[^"]*\bcelltag_predict\b[^"]*" id=')
@@ -95,7 +126,8 @@ def notebook_page(html: str, file_name: str, path: str) -> str:
         f'<p class="byline" data-search-exclude><a href="{escape(file_name)}" download>'
         "Download this notebook</a></p>"
     )
-    return fold_predictions(lean_notebook(html), path) + download
+    shown = render_notebook_math(lean_notebook(html), path)
+    return fold_predictions(shown, path) + download
 
 
 # Links ------------------------------------------------------------------------------------------

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from api.notebook_pages import fold_predictions, lean_notebook
+from api.notebook_pages import fold_predictions, lean_notebook, render_notebook_math
 from api.pages import Broken
 
 PREDICT = "jp-Cell jp-CodeCell celltag_predict"
@@ -51,3 +51,18 @@ def test_a_prediction_of_nothing_is_refused():
 
 def test_tags_are_not_shown():
     assert "cell-tag" not in lean_notebook(cell("found", PREDICT))
+
+
+def test_formulas_in_the_prose_of_a_notebook_become_mathml():
+    prose = "<p>The table $W_E W_U$ costs $5 or $6, and <code>$x$</code> is code.</p>"
+    text = f'<div class="jp-RenderedHTMLCommon jp-RenderedMarkdown"><div>{prose}</div></div>'
+    output = "<pre>$not$</pre>"
+
+    shown = render_notebook_math(text + output, "demos/05.ipynb")
+
+    assert shown.count("<math") == 1
+    assert "<code>$x$</code> is code" in shown
+    assert "costs $5 or $6" in shown
+    assert shown.endswith(output)
+    with pytest.raises(Broken, match=r"demos/05\.ipynb: not readable as TeX"):
+        render_notebook_math(text.replace("W_E W_U", r"\frac{"), "demos/05.ipynb")
