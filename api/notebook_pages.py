@@ -60,7 +60,7 @@ _TEXT = re.compile(r'<div class="[^"]*\bjp-RenderedMarkdown\b')
 # A formula, as notebooks write it; what stands in code or in a tag is passed over.
 _DOLLARS = re.compile(
     r"(?P<code><(?P<tag>code|pre|svg)\b.*?</(?P=tag)>|<[^>]*>)"
-    r"|\$\$(?P<block>[^$]+)\$\$|\$(?=\S)(?P<inline>[^$]*\S)\$(?!\d)",
+    r"|\$\$(?P<block>[^$<]+)\$\$|\$(?=\S)(?P<inline>[^$<]*[^\s<])\$(?!\d)",
     re.S,
 )
 
