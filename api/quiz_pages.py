@@ -8,6 +8,7 @@ from api.grading import find_key
 from api.questions import Question, Quiz
 from api.records import Fact
 from api.render import render, render_inline
+from api.timetable import over_at
 
 
 def quiz_form(quiz: Quiz, facts: dict[str, Fact]) -> str:
@@ -15,7 +16,11 @@ def quiz_form(quiz: Quiz, facts: dict[str, Fact]) -> str:
 
     Of a `meeting` quiz nothing is said that tells an answer. A `self-check` quiz carries its keys.
     """
-    moments = {"opens-at": quiz.opens_at, "closes-at": quiz.closes_at}
+    moments = {
+        "opens-at": quiz.opens_at,
+        "closes-at": quiz.closes_at,
+        "over-at": over_at(quiz) if quiz.meeting else None,
+    }
     attributes = "".join(
         f' data-{name}="{moment.isoformat()}"' for name, moment in moments.items() if moment
     )

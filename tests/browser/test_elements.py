@@ -797,6 +797,21 @@ def test_a_corrected_question_says_what_changed_and_why(page: Page, service: Ser
     )
 
 
+def test_after_the_meeting_a_quiz_is_practice(page: Page, service: Service) -> None:
+    page.goto("/quiz")
+    expect(page.locator(".progress")).to_contain_text("answers now are marked late")
+    page.evaluate(
+        """() => {
+          const quiz = document.querySelector("readout-quiz");
+          quiz.dataset.overAt = "2023-11-08T12:00:00Z";
+          quiz.progress();
+        }"""
+    )
+    expect(page.locator(".progress")).to_have_text(
+        "The meeting is over: answers now are practice. You answered 0 of 6."
+    )
+
+
 def test_the_card_says_how_many_the_member_answered(page: Page, service: Service) -> None:
     page.goto("/quiz")
     for response in ("a", "b"):

@@ -59,10 +59,11 @@ class ReadoutQuiz extends HTMLElement {
   progress() {
     const states = [...this.questions.values()].map(({ section }) => section.dataset.state);
     const answered = states.filter((state) => state && state !== "refused").length;
-    const { opensAt, closesAt } = this.dataset;
+    const { opensAt, closesAt, overAt } = this.dataset;
     const now = new Date();
     const when = [];
-    if (opensAt && new Date(opensAt) > now) when.push(`Opens ${moment(opensAt)}.`);
+    if (overAt && new Date(overAt) <= now) when.push("The meeting is over: answers now are practice.");
+    else if (opensAt && new Date(opensAt) > now) when.push(`Opens ${moment(opensAt)}.`);
     else if (closesAt && new Date(closesAt) > now) when.push(`Open until ${moment(closesAt)}.`);
     else if (closesAt) when.push(`Closed ${moment(closesAt)}: answers now are marked late.`);
     when.push(`You answered ${answered} of ${states.length}.`);
