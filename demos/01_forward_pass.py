@@ -701,8 +701,10 @@ assert abs(narrow / 175e9 - 1) > 0.2
 # %% [markdown]
 # Room for what? Not for 12,288 things: for many more, if they need not be exactly perpendicular.
 # Two random directions in a wide space nearly are. The largest cosine among many of them should be
-# about the square root of 2 ln(n²/2) / width. Real embeddings of this model stand beside it as a
-# reminder that learned vectors are not random.
+# about the square root of 2 ln(n²/2) / width. Solved for n, this says how many can be drawn *at
+# random* until the cosine of some two reaches 0.1. Chosen with care there are always more, as many
+# perpendicular ones as dimensions to begin with; but in a wide space luck will do. Real embeddings
+# of this model stand beside it as a reminder that learned vectors are not random.
 
 # %%
 n_directions = 2048
@@ -788,8 +790,8 @@ assert full[width] >= 8 * full[model.cfg.d_model]
 
 # %% [markdown]
 # The number of directions that nearly do not disturb each other grows *exponentially* with the
-# width; the number that can be *in use at once* grows in proportion to it. Which is why features
-# that are rarely active can share a space, the subject of
+# width; the number that can be *in use at once* grows about in proportion to it, as far as our
+# scale reaches. Which is why features that are rarely active can share a space, the subject of
 # [superposition](../docs/library/2022-elhage-superposition.md).
 #
 # ## What this does not show

@@ -367,8 +367,8 @@ for one in (gain[:, -1] < -1e-3).nonzero().flatten()[:2].tolist():
 
 # %% [markdown]
 # So criterion 3 does not hold as it was set: four beams gain on the mean, and for some prompts
-# greedy is ahead, by little. What transformers finds is the same, token for token; it is the search
-# and not our code that loses them.
+# greedy is ahead, by little. Where we compared the two searches above, transformers' found the same
+# texts; so it is beam search, and not a slip in our code, that can lose greedy's.
 #
 # ## And the text?
 #
@@ -636,6 +636,8 @@ assert rise[GREEDY].mean() > 0
 #   still be wrong, dull or about nothing; the paper asked people (section 6), we did not.
 # - **Other text.** The prompts are documentation of Python, which the model has probably seen in
 #   training. Fiction, which leaves more open, may come out differently.
+# - **That loops are what makes a text surer of itself.** Greedy texts that do not loop become more
+#   probable too, if less so, as printed above. The rise is one of greedy text.
 # - **Where texts end.** End-of-text is forbidden, to compare equal lengths. Some loops might
 #   otherwise have been a full stop.
 # - **Sixteen beams, longer texts.** Four beams and 150 tokens; loops become more with length.

@@ -226,8 +226,9 @@ assert steady < -0.9
 print(f"rank correlation of layer and KL divergence: {steady:.3f}")
 
 # %% [markdown]
-# The raw lens fails because the middle layers keep their guess in other directions than the last
-# ones; the guess is there. Moving and stretching does not bring it out, a map that may turn does.
+# The raw lens fails although its states hold more than it shows: a linear map that may turn brings
+# out a guess, moving and stretching does not. How much of that guess is the state's and how much
+# the map's is a question that the control at state 0 opens, below.
 #
 # Here is the beginning of the first passage, as both lenses read it. The passages were drawn by
 # chance, and this is the first.
@@ -298,8 +299,8 @@ assert share_tuned[0] > 2 * by_luck[0].mean()
 #
 # A position is *saturated* from the first state on at which the lens's first choice is the final
 # one and stays so. An oracle that knew this would leave there and lose nothing. As a control, the
-# same for a copy of the model with random weights: what does it mean to "know" an answer in a model
-# that knows nothing?
+# same for a copy of the model with random weights, through the raw lens: what does it mean to
+# "know" an answer in a model that knows nothing?
 
 # %%
 random_model = copy.deepcopy(model)
@@ -500,6 +501,8 @@ Markdown("\n".join(table))
 #   later layers' work. State 0 shows that it does some.
 # - **That the model "recognizes" that it is done.** We saw only that its first choice no longer
 #   changes.
+# - **That a fitted lens finds saturation only where something was learned.** The model with random
+#   weights is read through the raw lens; no lens was fitted to it.
 # - **Time saved.** The rule reads the vocabulary at every state, which costs more than it saves,
 #   and later tokens need the keys and values of the layers that were left out.
 # - **The paper's own rule.** We did not cluster value vectors; the model is another one, with twice

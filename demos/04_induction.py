@@ -494,7 +494,8 @@ assert len(idle) >= 3
 
 # %% [markdown]
 # One head carries the first induction heads. Others look back as firmly, in layers as early, and
-# can go without a trace: a score says where a head looks, not who listens.
+# can go without a trace: a score says where a head looks, not who listens. (One in a later
+# layer than an induction head could not have served that one; its score does not say so.)
 #
 # ## Looking is not yet saying
 #
@@ -648,6 +649,9 @@ icl_lost = shrinks["induction heads out"].mean().item()
 most_is_lost = icl_lost > -icl["intact"].mean().item() / 2
 
 # %% [markdown]
+# Both intervals of the score and of what it loses are wide: six windows fix neither. "More than
+# half" is read off means here, and must not be trusted to one draw of windows.
+#
 # Now the same losses, split by what an induction head could know: does this token complete a *pair*
 # that stood in the window before? The control sees the same tokens.
 
@@ -760,6 +764,8 @@ ledger(
 # - **That the eight are all.** Scores fall off gradually, and the ninth head is not a different
 #   kind of thing. In-context learning that is left without these eight can be due to weaker ones,
 #   or to mechanisms that no score here looks for.
+# - **How large the in-context learning score is.** Single windows differ by more than the score.
+#   The split by pairs rests on thousands of tokens, the score on some dozens a window.
 # - **More than copying.** The pairs of English text are literal. Heads that continue a pattern in
 #   another language or another form pass the same test on random tokens and do more than it shows.
 # - **Other models.** The head names mean nothing elsewhere. The scores can be computed anywhere.

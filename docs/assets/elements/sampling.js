@@ -148,7 +148,10 @@ class Sampling extends Explorer {
     this.now = cut(this.levels, this.temperature.value, this.k.value, this.p.value);
     this.drawn = new Map();
     const { size, mass, entropy, keptEntropy } = this.now;
-    const words = (bits) => `${bits.toFixed(2)} bits, like ${count(2 ** bits)} equal tokens`;
+    const words = (bits) => {
+      const alike = count(2 ** bits);
+      return `${bits.toFixed(2)} bits, like ${alike} equal token${alike === "1" ? "" : "s"}`;
+    };
     const numbers = [
       ["Tokens kept", `${count(size)} of ${count(this.data.vocabulary)}`],
       ["Mass kept", percent(mass)],
