@@ -107,10 +107,13 @@ def _named(options: list[Option], fact: Fact) -> str:
 
 
 def _value(text: str) -> float | None:
+    """The number that an option says; 97 % is the share 0.97."""
+    plain = text.strip().replace(",", "")
     try:
-        return float(text.strip().replace(",", "").rstrip("%"))
+        number = float(plain.removesuffix("%"))
     except ValueError:
         return None
+    return number / 100 if plain.endswith("%") else number
 
 
 # What makes a key ambiguous ----------------------------------------------------------------------

@@ -170,7 +170,11 @@ class Question(QuestionFields):
         """
         if self.type not in ("order", "match"):
             return self.options
-        return sorted(self.options, key=lambda option: digest([self.id, option.as_written]))
+        shuffled = sorted(self.options, key=lambda option: digest([self.id, option.as_written]))
+        # By chance that can be the answer. Where facts decide, what is asked must not follow them.
+        if self.type == "order" and self.key is None and shuffled == self.options:
+            return [*shuffled[1:], shuffled[0]]
+        return shuffled
 
     @cached_property
     def matches(self) -> list[str]:
@@ -416,6 +420,9 @@ def _judge(question: Question, options: list[Option] | None) -> Iterator[tuple[s
     type_, key = question.type, question.key
     computed = isinstance(key, ComputedKey) or (type_ == "single" and isinstance(key, FactKey))
     unreadable = key is None and "key" in question.lines  # complained of already
+    if "{fact:" in question.stem:
+        advice = "put the value into an option, or ask without it"
+        yield "stem", f"a fact in the text of a question is not filled in; {advice}"
     if type_ in WITH_OPTIONS and options is not None:
         yield from _judge_options(type_, options, computed=computed or unreadable)
     if computed and type_ not in ("single", "order"):

@@ -17,6 +17,7 @@ FACTS = {
     "large-too": Fact(value=3.15, tolerance=0.1, notebook="01_b"),
     "below": Fact(value=-0.5, tolerance=0.1, notebook="01_b"),
     "near-zero": Fact(value=0.05, tolerance=0.1, notebook="01_b"),
+    "share": Fact(value=0.97, tolerance=0.01, notebook="01_b"),
     "head": Fact(value="9.6", notebook="01_b"),
     "layer": Fact(value=7, notebook="01_b"),
 }
@@ -175,3 +176,26 @@ def test_the_version_of_a_key_follows_value_and_notebook():
     assert version(large=FACTS["large"].model_copy(update={"value": 3.01})) == same
     assert version(large=FACTS["large"].model_copy(update={"key": "other"})) != same
     assert version(large=FACTS["large"].model_copy(update={"value": 0.0})) != same
+
+
+def test_a_percentage_is_the_share_that_it_says():
+    question = read("- [ ] (a) 3 %\n- [ ] (b) 97 %\n- [ ] (c) 50 %\n", "key: {fact: share}\n")
+
+    assert key_of(question) == "b"
+
+
+def test_a_fact_in_the_text_of_a_question_is_refused():
+    found = read_questions(
+        document("It was {fact:share}.\n\n- [x] (a) One.\n- [ ] (b) Two.\n", "", "single")
+    )
+
+    assert "a fact in the text of a question is not filled in" in found.problems[0].message
+
+
+@pytest.mark.parametrize("word", ["heads", "layers", "stream", "norm", "lens", "path", "edge"])
+def test_what_is_to_be_ordered_never_stands_in_its_order(word: str):
+    options = "".join(f"1. ({name}) {word} {name}\n" for name in "ab")
+
+    question = read(options, type_="order")
+
+    assert [option.id for option in question.offered] == ["b", "a"]
