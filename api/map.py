@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from html import escape
 from itertools import groupby
 
+from api.names import read_name
 from api.pages import Linker, link
 from api.records import Entry
 
@@ -231,13 +232,17 @@ def _curve(x1: int, y1: int, x2: int, y2: int) -> str:
 
 def short_name(entry: Entry) -> tuple[str, str]:
     """What fits into a box: a surname, and what the slug says after year and surname."""
-    author = entry.authors[0].split()[-1]
-    words = entry.slug.removeprefix(f"{entry.year}-").removeprefix(f"{author.lower()}-").split("-")
+    author = read_name(entry.authors[0]).family
+    last = author.split()[-1].lower()
+    words = entry.slug.removeprefix(f"{entry.year}-").removeprefix(f"{last}-").split("-")
     return _cut(author, 15), _cut(" ".join(words), 22)
 
 
 def _cut(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    if len(text) <= longest:
+        return text
+    cut = text[: longest - 1]
+    return f"{cut.rpartition(' ')[0] or cut}…"  # after a word, if one is whole
 
 
 def _text(entries: Mapping[str, Entry], cites: Mapping[str, list[str]], linker: Linker) -> str:

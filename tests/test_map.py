@@ -101,6 +101,13 @@ def test_an_empty_library_has_an_empty_map():
             "N. Goldowsky-Dill",
             ("Goldowsky-Dill", "path patching"),
         ),
+        ("2025-allal-smollm2", "Loubna Ben Allal", ("Ben Allal", "smollm2")),
+        ("2024-blazquez-heads", "Martín Blázquez, Gabriel", ("Martín Blázquez", "blazquez heads")),
+        (
+            "2021-transformer-circuits-thread",
+            "Anthropic Interpretability Team",
+            ("Anthropic…", "transformer circuits…"),
+        ),
         ("the-end-of-it", "Ada", ("Ada", "the end of it")),
         ("2022-x-" + "y" * 30, "X", ("X", "y" * 21 + "…")),
     ],
