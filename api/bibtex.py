@@ -42,8 +42,12 @@ def read_bibtex(text: str) -> list[dict[str, Any]]:
     library = parse_string(text, parse_stack=[])
     if library.failed_blocks:
         block = library.failed_blocks[0]
-        reason = " ".join(str(block.error).split())
-        raise Malformed((block.start_line or 0) + 1, f"not readable as BibTeX: {reason}")
+        error: Any = block.error
+        # An entry that breaks off has its reason aside; its words as an exception are none.
+        reason = " ".join(str(getattr(error, "abort_reason", error)).split()).rstrip(".")
+        raise Malformed(
+            (block.start_line or 0) + 1, f"not readable as BibTeX: {reason}; mend this entry"
+        )
     if not library.entries:
         raise Malformed(1, "no entry of BibTeX; one begins with `@article{key,`")
     strings = {month: month.capitalize() for month in MONTHS}

@@ -188,6 +188,24 @@ def test_each_entry_of_a_bibtex_file_becomes_a_file(docs, tmp_path):
     assert problems(docs) == []
 
 
+@pytest.mark.parametrize(
+    ("written", "message"),
+    [
+        ("@misc{a, title={A}", "1: not readable as BibTeX: Unexpectedly reached end of file"),
+        ("\n@misc{a title={A}}", "2: not readable as BibTeX: Expected comma after entry key"),
+        ("@misc{a, title={A}}\n@misc{a, title={B}}", "2: not readable as BibTeX: Duplicate entry"),
+    ],
+)
+def test_a_bibtex_file_that_breaks_off_is_refused_with_its_reason(docs, tmp_path, written, message):
+    (tmp_path / "odd.bib").write_text(written)
+
+    with pytest.raises(NotWritten) as refused:
+        new_paper(docs, bibtex=tmp_path / "odd.bib", topics=["circuits"])
+
+    assert f"odd.bib:{message}" in str(refused.value)
+    assert str(refused.value).endswith("; mend this entry")
+
+
 def test_of_several_papers_none_is_written_if_one_exists(docs, tmp_path):
     (tmp_path / "two.bib").write_text(BIBTEX)
     (docs / "library").mkdir()
