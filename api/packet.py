@@ -80,7 +80,8 @@ def packet(meeting: Meeting, content: Content, linker: Linker, made: Made | None
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{title}</title>\n<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
+        f'<title>{title}</title>\n<link rel="icon" href="{linker("assets/mark.svg")}">\n'
+        f"<style>{STYLE}</style>\n</head>\n<body>\n<main>\n"
         + "\n".join(part for part in parts if part)
         + "\n</main>\n</body>\n</html>\n"
     )
