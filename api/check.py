@@ -96,6 +96,20 @@ def symbolic_links(content: Content) -> list[Problem]:
     return [_link(_name(item, content)) for item in _walk(content.folder) if item.is_symlink()]
 
 
+def unreadable_pages(content: Content) -> list[Problem]:
+    """The pages beside the records that cannot be read: no UTF-8, or too large."""
+    said = {problem.path for problem in content.problems}
+    problems = []
+    for item in _walk(content.folder):
+        name = _name(item, content)
+        if name.endswith(".md") and name not in content.documents and name not in said:
+            try:
+                read_text(Path(item.path))
+            except Malformed as error:
+                problems.append(Problem(name, error.line, error.message))
+    return problems
+
+
 def _link(name: str) -> Problem:
     return Problem(name, 1, "a symbolic link; put the file itself here")
 

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -51,7 +52,20 @@ def rebuild(paths: set[str], settings: Settings, memory: Memory) -> None:
     if pages:
         for page in [*LISTS, *(_page_of(Path(path), settings) for path in paths)]:
             ask_for(settings.site_dir / page)
-    build(ROOT, settings, memory, dirty=pages)
+        build(ROOT, settings, memory, dirty=True)
+    else:
+        _build_all(settings, memory)
+
+
+def _build_all(settings: Settings, memory: Memory) -> None:
+    """Build everything beside the site that is shown: it stays where the build fails."""
+    shown = settings.site_dir
+    made, old = (shown.with_name(f"{shown.name}-{name}") for name in ("next", "old"))
+    build(ROOT, settings.model_copy(update={"site_dir": made}), memory)
+    shutil.rmtree(old, ignore_errors=True)
+    shown.rename(old)
+    made.rename(shown)
+    shutil.rmtree(old)
 
 
 def _is_page(path: Path) -> bool:

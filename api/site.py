@@ -25,7 +25,7 @@ from mkdocs.utils import get_relative_url
 from api import carrying, explorers, ledgers, notebook_pages, pages, preview
 from api.assembly import GLOSSARY, Parts, assemble, surroundings
 from api.backlinks import find_mentions
-from api.check import symbolic_links
+from api.check import symbolic_links, unreadable_pages
 from api.check_pages import wrong_facts
 from api.content import read_content
 from api.fingerprint import write_stamp
@@ -59,6 +59,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         Path(config.docs_dir), settings.executed_dir, memory.cache if memory else None
     )
     content.problems += [*symbolic_links(content), *wrong_facts(content)]
+    content.problems += (unread := unreadable_pages(content))
     _Build.shown, _Build.problems = {}, []
     if content.problems:
         _complain(memory, *content.problems)
@@ -67,6 +68,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         files = Files(
             [f for f in files if f.src_uri not in broken and not f.src_uri.startswith(below)]
         )
+        for problem in unread:  # the navigation and other pages lead there: it stays, empty
+            name = problem.path.removeprefix(f"{content.folder.name}/")
+            files.append(File.generated(config, name, content=""))
     parts = Parts(content, _read_glossary(config), _today())
     for path in _stage_notebooks(parts, files, config):
         stage = Path(config.config_file_path).parent / STAGE
@@ -102,6 +106,8 @@ def _read_glossary(config: MkDocsConfig) -> Glossary:
     except pages.Broken as error:
         _complain(_memory(config), error)
         return Glossary([])
+    except UnicodeDecodeError:
+        return Glossary([])  # said already, of every page that is no UTF-8
 
 
 def _stage_notebooks(parts: Parts, files: Files, config: MkDocsConfig) -> list[Path]:

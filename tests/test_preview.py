@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -50,7 +51,7 @@ def test_only_what_changed_is_read_again(docs: Path):
 
     after = read_content(docs, None, cache)
 
-    assert after.quizzes["example"] is before.quizzes["example"]
+    assert after.documents[QUIZ] is before.documents[QUIZ]
     assert after.library["2022-wang-ioi"].body.endswith("More.\n")
 
 
@@ -168,6 +169,38 @@ def test_a_broken_file_is_named_on_every_page_until_it_is_mended(
         assert "Left out of this preview" in html
     for page in previewed.settings.site_dir.rglob("*.html"):
         assert "Left out of this preview" not in page.read_text("utf-8")
+
+
+def test_a_page_that_is_no_text_is_named_and_takes_no_other_down(previewed: Preview):
+    glossary = previewed.docs / "glossary.md"
+    sound = glossary.read_bytes()
+
+    glossary.write_bytes(sound[:5000] + b"\xff")
+    rebuild({str(glossary)}, previewed.settings, previewed.memory)
+    broken = [previewed.html(path) for path in ("", "glossary", "topics/ioi", "library")]
+    glossary.write_bytes(sound)
+    rebuild({str(glossary)}, previewed.settings, previewed.memory)
+
+    for html in broken:
+        assert re.search(r"docs/glossary\.md:\d+: not UTF-8; save the file as UTF-8", html)
+    assert "Left out of this preview" not in previewed.html("")
+    assert 'class="term"' in previewed.html("topics/ioi")
+
+
+def test_what_is_shown_stays_where_a_build_fails(
+    previewed: Preview, monkeypatch: pytest.MonkeyPatch
+):
+    def fail(*_: object) -> None:
+        raise RuntimeError("something nobody thought of")
+
+    glossary = str(previewed.docs / "glossary.md")
+    before = previewed.html("library/2022-wang-ioi")
+    with monkeypatch.context() as patched:
+        patched.setattr("api.preview.notice", fail)
+        with pytest.raises(RuntimeError, match="nobody thought of"):
+            rebuild({glossary}, previewed.settings, previewed.memory)
+
+    assert previewed.html("library/2022-wang-ioi") == before
 
 
 def test_what_an_editor_keeps_for_itself_builds_nothing(docs: Path):
