@@ -75,7 +75,9 @@ def _of_question(
     except NoKey:
         return  # the check complains of it
     after = keys.version_of(question, key, facts)
-    answer = SQLModel.metadata.tables["answer"].c
+    from api.answers import ANSWER  # it tells members what is noted here
+
+    answer = ANSWER.c
     versions = service.editions.get(question.id, frozenset()) | {question.version}
     rows = session.connection().execute(
         sa.select(answer.key_version, answer.response, answer.reply)

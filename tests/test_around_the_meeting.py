@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import subprocess
 import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -266,6 +267,33 @@ def test_a_regrade_says_what_changes_and_notes_it_once(
     assert kept(moved)[0]["correction"]["noted_at"] == "2026-03-10T18:00:00Z"
     with service.database.read() as session:
         assert len(session.exec(select(Correction)).all()) == 1
+
+
+def test_the_command_for_a_regrade_says_the_same(
+    readout: Callable[..., subprocess.CompletedProcess[str]],
+    join: Join,
+    restarted: Restarted,
+    settings: Settings,
+):
+    ada = join("Ada")
+    give(ada, "tried", "b")
+    restarted(
+        ada,
+        "- [x] (a) This one.\n- [ ] (b) That one.\n    >",
+        "- [ ] (a) This one.\n- [x] (b) That one.\n    >",
+    )
+    environment = {
+        "READOUT_DATABASE_URL": settings.database_url,
+        "READOUT_CONTENT_DIR": str(settings.content_dir),
+        "READOUT_EXECUTED_DIR": str(settings.executed_dir),
+    }
+
+    # In a process of its own: what it needs, it has to import itself.
+    dry, done = (readout("regrade", *dry, **environment) for dry in (["--dry-run"], []))
+
+    said = "tried: of 1 answers with an earlier key, 1 from wrong to right\n"
+    assert (dry.returncode, dry.stderr, dry.stdout.endswith(said)) == (0, "", True)
+    assert done.stdout == f"{dry.stdout}noted for 1 answer\n"
 
 
 def test_a_key_that_goes_missing_leaves_answers_and_results_readable(
