@@ -256,7 +256,7 @@ class _Writer:
         else:
             head, more = item.name or "What is asked here?", stem
             self.lose(item, "added", "heading", "the question begins with no sentence")
-        head = re.sub(r"\{\s*#[^}]*\}\s*$", "", head).strip().rstrip("#").strip() or "Question"
+        head = re.sub(r"\{\s*#[^}]*\}\s*$", "", head).strip() or "Question"
         return head, _sheltered(more)
 
     def common(self, item: Item) -> dict[str, Any]:

@@ -88,6 +88,16 @@ def test_whatever_is_imported_becomes_a_quiz_that_the_checker_accepts(found):
     assert len(read.items if read else []) >= len(kept)
 
 
+def test_a_hash_sign_at_the_end_of_a_question_stays():
+    """A heading may be closed by hash signs in Markdown, but what is asked may be about C#."""
+    found = formats.read("x.gift", b"::Language:: What runs C\\# {=.NET ~a browser}")
+
+    (written,) = formats.write(found.bank, "readout").files.values()
+
+    assert found.items[0].stem == "What runs C#"
+    assert formats.read("x.md", written, "readout").items[0].stem == "What runs C#"
+
+
 @quick
 @given(st.lists(gaps, min_size=1, max_size=3))
 def test_gaps_stay_where_they_are(found):
