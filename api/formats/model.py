@@ -111,8 +111,12 @@ class Band(NamedTuple):
 
     @property
     def margin(self) -> float:
-        """How far the farther edge lies from the centre."""
-        return max(plus(self.high, -self.centre), plus(self.centre, -self.low))
+        """How far the farther edge lies from the centre.
+
+        Edges of a number with 17 digits are rounded themselves: 0.02 comes back as
+        0.02000000000000002.
+        """
+        return tidy(max(plus(self.high, -self.centre), plus(self.centre, -self.low)))
 
     @property
     def is_even(self) -> bool:

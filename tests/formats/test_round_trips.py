@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from api import formats
 from api.formats import mkdocs_quiz, readout
-from api.formats.model import Band, Bank, Choice, Item
+from api.formats.model import Band, Bank, Choice, Item, plus
 from tests.formats.strategies import gaps, items, ours
 
 quick = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -86,6 +86,18 @@ def test_whatever_is_imported_becomes_a_quiz_that_the_checker_accepts(found):
     dropped = {loss.item for loss in losses if loss.what == "question"}
     kept = [item for item in found if item.label not in dropped]
     assert len(read.items if read else []) >= len(kept)
+
+
+@pytest.mark.parametrize("format_", ["gift", "moodle", "qti21"])
+def test_a_measured_number_with_all_its_digits_keeps_its_tolerance(format_: str):
+    measured = 0.12493744492530823
+    found = Item(kind="number", stem="How much?", name="How much?")
+    found = found.but(bands=(Band(plus(measured, -0.02), plus(measured, 0.02), measured),))
+
+    (once,) = again(a_bank([found]), format_).items
+
+    assert once.bands == found.bands
+    assert again(a_bank([once]), format_).items == (once,)
 
 
 def test_a_hash_sign_at_the_end_of_a_question_stays():
