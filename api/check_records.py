@@ -1,8 +1,10 @@
 """Rules for the headers: names that must exist, things that must not stand twice."""
 
+import math
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator
+from itertools import combinations
 from urllib.parse import urlsplit
 
 from api import keys
@@ -196,6 +198,8 @@ def _question(question: Question, facts: dict[str, Fact]) -> Iterator[tuple[str,
         yield "anchor", f"no field 'anchor'; name the passage that it tests, as {example}"
     if question.type == "text":
         yield from _variants(question)
+    yield from _telling_letters(question)
+    yield from _overlapping_bands(question)
     yield from keys.complaints(question, facts)
     if isinstance(question.key, FactKey) and question.type == "number":
         try:
@@ -207,6 +211,51 @@ def _question(question: Question, facts: dict[str, Fact]) -> Iterator[tuple[str,
             return
     if question.type == "number":
         yield from _tolerance(question, facts)
+
+
+def _telling_letters(question: Question) -> Iterator[tuple[str, str]]:
+    """The letters go where the options go, shuffled: a terminal and the service show them."""
+    letters = [option.id for option in question.options]
+    if question.type == "order" and question.key is None and letters == sorted(letters):
+        yield "options", "letters in the right order tell the answer; mix them, as (b), (c), (a)"
+
+
+_NUMBER = r"[-+−]?\d[\d,]*(?:\.\d+)?"
+_BAND = re.compile(
+    rf"(?:(?:from|between) )?(?P<low>{_NUMBER})\s*%?\s*(?:to|and|–|-)\s*(?P<high>{_NUMBER})"
+    rf"|(?:under|below|less than|up to|at most) (?P<most>{_NUMBER})"
+    rf"|(?:over|above|more than|at least) (?P<least>{_NUMBER})",
+    re.IGNORECASE,
+)
+
+
+def _overlapping_bands(question: Question) -> Iterator[tuple[str, str]]:
+    """Bands of numbers of a single choice that share more than an edge: which one is meant?"""
+    if question.type != "single":
+        return
+    found = [(option.id, band) for option in question.options if (band := _band(option.text))]
+    for (one, (unit, low, high)), (other, (other_unit, *edges)) in combinations(found, 2):
+        if unit == other_unit and max(low, edges[0]) < min(high, edges[1]):
+            yield "options", f"the numbers of ({one}) and ({other}) overlap; part them"
+
+
+def _band(text: str) -> tuple[str, float, float] | None:
+    """The unit and edges of a band as `35 to 70 %` or `under 0.3`; None of another text."""
+    found = _BAND.match(text.strip())
+    if not found:
+        return None
+    unit = text.strip()[found.end() :].strip(" .").casefold()
+    if len(unit.split()) > 1:
+        return None  # a sentence that begins with numbers
+
+    def edge(name: str, otherwise: float) -> float:
+        written = found[name]
+        return float(written.replace(",", "").replace("−", "-")) if written else otherwise
+
+    if found["low"]:
+        low, high = edge("low", 0), edge("high", 0)
+        return (unit, low, high) if low < high else None
+    return unit, edge("least", -math.inf), edge("most", math.inf)
 
 
 def _variants(question: Question) -> Iterator[tuple[str, str]]:
