@@ -2,7 +2,8 @@
 
 Between a third and two thirds right, people convince each other (peer instruction); below, reading
 again together helps more; above, there is little to discuss unless somebody was sure and wrong.
-The same answers give the same agenda, to the letter.
+The same answers give the same agenda, to the letter; only the warning that the quiz is still
+running goes with the time.
 """
 
 import datetime as dt
@@ -18,6 +19,7 @@ from api.records import Meeting, nearest
 from api.results import QuestionResultOut, results
 from api.service import Service, ServiceDep
 from api.statistics import FOR_DIFFICULTY
+from api.timetable import over_at, phase_of
 from api.wire import NotThere
 
 router = APIRouter(prefix="/meetings", tags=["meetings"])
@@ -43,6 +45,8 @@ class AgendaOut(BaseModel):
     title: str
     warm_up: list[ItemOut]
     items: list[ItemOut]
+    # What the counts tell is the answer to whoever still votes: not for a public page yet.
+    tells_until: dt.datetime | None
 
 
 @router.get("/{date}/agenda")
@@ -60,16 +64,16 @@ def find_meeting(service: Service, date: str) -> Meeting:
 
 
 def agenda(session: Session, service: Service, meeting: Meeting) -> AgendaOut:
-    items = [
-        item
-        for quiz in sorted(service.content.quizzes_for(meeting.slug), key=lambda quiz: quiz.slug)
-        for item in _items(session, service, quiz)
-    ]
+    quizzes = sorted(service.content.quizzes_for(meeting.slug), key=lambda quiz: quiz.slug)
+    items = [item for quiz in quizzes for item in _items(session, service, quiz)]
+    now = service.clock()
+    running = [over_at(quiz) for quiz in quizzes if phase_of(quiz, now) != "practice"]
     return AgendaOut(
         meeting=meeting.date,
         title=meeting.name,
         warm_up=warm_up(session, service, meeting),
         items=sorted(items, key=_rank),  # stable: equals stay in the order of the file
+        tells_until=max(running, default=None),
     )
 
 

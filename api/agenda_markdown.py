@@ -20,6 +20,10 @@ ADVICE: dict[Class, str] = {
     "skip": "skip",
     "too-few": "too few answers to say",
 }
+WARNING = (
+    "The quiz is still running, and the numbers and reasons below tell its answers: for the "
+    "organizers only. Publish this after"
+)
 SPECIAL = str.maketrans({mark: f"&#{ord(mark)};" for mark in "\\`*_{}[]()<>#|&!~$@:"})
 
 
@@ -40,6 +44,8 @@ def plain(text: str) -> str:
 def as_markdown(made: AgendaOut, content: Content) -> str:
     """The agenda under headings of the third level, to be put under one of its own."""
     lines = [f"## Agenda for {made.meeting}", ""]
+    if made.tells_until:
+        lines += [f"{WARNING} {made.tells_until:%Y-%m-%d %H:%M} UTC.", ""]
     if made.warm_up:
         lines += ["### To warm up", ""]
         lines += [f"- {_link(item, content)} ({_score(item)})" for item in made.warm_up]

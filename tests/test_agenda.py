@@ -106,6 +106,18 @@ def test_the_agenda_is_ordered_and_the_same_each_time(
     assert not any(name in markdown for name in ("Ada", "Bo", "Cy", "Di", "CANARY"))
 
 
+def test_the_agenda_says_how_long_it_tells_answers(join: Join, organizer: TestClient, clock: Clock):
+    until = "2026-03-13T12:00:00"
+    for now, running in (("2026-03-12T16:30", True), ("2026-03-13T11:59", True), (until, False)):
+        clock.set(f"{now}+00:00")
+
+        said = organizer.get(AGENDA).json()["tells_until"]
+        markdown = organizer.get(f"{AGENDA}.md").text
+
+        assert said == (f"{until}Z" if running else None)
+        assert ("Publish this after 2026-03-13 12:00 UTC." in markdown) is running
+
+
 def test_what_was_missed_a_week_and_a_month_ago_warms_up(
     join: Join, organizer: TestClient, clock: Clock
 ):
@@ -148,7 +160,10 @@ def test_an_unknown_meeting_is_answered_with_the_nearest(organizer: TestClient):
     assert "did you mean" in reply.json()["detail"]
 
 
-def test_the_command_prints_the_same(readout, settings: Settings, organizer: TestClient):
+def test_the_command_prints_the_same(
+    readout, settings: Settings, organizer: TestClient, clock: Clock
+):
+    clock.set("2026-03-14T12:00:00+00:00")  # the command asks the real clock
     environment = {
         "READOUT_DATABASE_URL": settings.database_url,
         "READOUT_CONTENT_DIR": str(settings.content_dir),

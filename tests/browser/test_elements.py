@@ -232,10 +232,19 @@ def agenda_item(question: str, advice: str, **more: Any) -> dict[str, Any]:
 ORGANIZED: dict[str, Any] = {
     "/api/v1/meetings": [{"date": "2023-11-07"}, {"date": "2024-01-09"}],
     "/api/v1/quizzes": [{"slug": "gpt", "meeting": "2023-11-07"}],
+    "/api/v1/quizzes/gpt": {
+        "questions": [
+            {
+                "id": "patching",
+                "options": [{"id": "a", "text": "One head"}, {"id": "b", "text": "All"}],
+            }
+        ]
+    },
     "/api/v1/meetings/2023-11-07/agenda": {
         "meeting": "2023-11-07",
         "title": "A meeting",
         "warm_up": [],
+        "tells_until": "2023-11-08T12:00:00Z",
         "items": [
             agenda_item("patching", "vote-and-discuss"),
             agenda_item(
@@ -858,7 +867,9 @@ def test_organizers_see_what_to_discuss_and_put_reports_aside(page: Page, servic
     first = page.locator(".item").first
     expect(first.get_by_role("link")).to_have_text("What of patching?")
     expect(first).to_contain_text("difficulty 50 % (95 % interval 15 % to 85 %); 1 sure and wrong")
+    expect(first.locator("tbody th")).to_have_text(["One headright", "All"])
     expect(first.locator("details li")).to_have_text("Because <b>of it</b>.")
+    expect(page.get_by_text("what stands here tells its answers")).to_be_visible()
     expect(page.locator(".item").nth(1)).to_contain_text("not enough answers yet (1 of 3)")
     page.get_by_role("button", name="Dealt with").click()
     expect(page.get_by_text("Put aside.")).to_be_visible()

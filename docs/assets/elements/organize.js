@@ -3,7 +3,7 @@
  * For organizers; the service shows it to nobody else, and tells no names.
  */
 import { api, call, complaint, root } from "./api.js";
-import { h } from "./dom.js";
+import { h, moment } from "./dom.js";
 import { whoIsHere } from "./outbox.js";
 
 const ADVICE = {
@@ -13,12 +13,14 @@ const ADVICE = {
   "too-few": "Too few answers yet",
 };
 const percent = (share) => `${Math.round(100 * share)} %`;
-const shown = (response) =>
-  typeof response === "string" ? response
-  : Array.isArray(response) ? response.join(", ")
-  : typeof response === "object"
-    ? Object.entries(response).map(([left, right]) => `${left}: ${right}`).join("; ")
-    : String(response);
+/** A response in the words of the options that it names. */
+const shown = (response, texts = {}) => {
+  const named = (id) => (Object.hasOwn(texts, id) ? texts[id] : String(id));
+  return Array.isArray(response) ? response.map(named).join(" → ")
+    : response !== null && typeof response === "object"
+      ? Object.entries(response).map(([left, right]) => `${named(left)}: ${right}`).join("; ")
+      : named(response);
+};
 
 class ReadoutOrganize extends HTMLElement {
   async connectedCallback() {
@@ -62,10 +64,13 @@ class ReadoutOrganize extends HTMLElement {
       this.said.textContent = reply ? complaint(reply) : "The service is not reachable.";
       return;
     }
-    const { items, warm_up: warmUp } = reply.data;
+    const { items, warm_up: warmUp, tells_until: until } = reply.data;
     const slugs = [...new Set(items.map(({ quiz }) => quiz))];
+    const asked = [...new Set([...items, ...warmUp].map(({ quiz }) => quiz))];
+    this.texts = Object.assign({}, ...await Promise.all(asked.map((slug) => this.optionTexts(slug))));
     const reports = await Promise.all(slugs.map((slug) => this.reports(slug)));
     this.said.textContent = `${items.length} questions, the most worth discussing first.`;
+    if (until) this.said.append(` The quiz runs until ${moment(until)}; what stands here tells its answers.`);
     const group = (title, some) =>
       some.length ? [h("h2", {}, title), ...some.map((item) => this.item(item))] : [];
     this.agenda.replaceChildren(
@@ -78,6 +83,13 @@ class ReadoutOrganize extends HTMLElement {
         href: new URL(`quizzes/${slug}/results.csv`, api), download: `${slug}.csv`,
       }, `${slug} as a table (CSV)`)))),
     );
+  }
+
+  /** By question, what each option says: the pages of quizzes show no letters. */
+  async optionTexts(slug) {
+    const reply = await call(`quizzes/${slug}`).catch(() => null);
+    return Object.fromEntries((reply?.ok ? reply.data.questions : []).map(({ id, options }) =>
+      [id, Object.fromEntries(options.map((option) => [option.id, option.text]))]));
   }
 
   item(item) {
@@ -104,10 +116,10 @@ class ReadoutOrganize extends HTMLElement {
     return h("section", { class: "item" }, ...parts);
   }
 
-  distribution({ distribution, n, stem }) {
+  distribution({ question, distribution, n, stem }) {
     const rows = distribution.map(({ response, n: times, correct }) =>
       h("tr", {},
-        h("th", { scope: "row" }, shown(response), correct ? h("span", { class: "mark right" }, "right") : ""),
+        h("th", { scope: "row" }, shown(response, this.texts[question]), correct ? h("span", { class: "mark right" }, "right") : ""),
         h("td", {}, String(times)),
         h("td", {}, h("meter", { min: 0, max: n, value: times, "aria-label": `${times} of ${n}` }))));
     const head = ["Answer", "Members", "Share"].map((title) => h("th", { scope: "col" }, title));
