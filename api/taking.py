@@ -135,7 +135,7 @@ def join(base: str, code: str, name: str) -> str:
 def take(source: Source, prompt: Prompt, say: Say) -> None:
     """Ask every question, until the end of the input."""
     say(f"{source.title}: {len(source.questions)} questions. Ctrl+D ends.\n")
-    right = answered = 0
+    right = marked = answered = 0
     for number, question in enumerate(source.questions, start=1):
         say(f"{number}. {question.stem}\n")
         for line in choices(question):
@@ -147,8 +147,12 @@ def take(source: Source, prompt: Prompt, say: Say) -> None:
             break
         answered += 1
         right += bool(told.correct)
+        marked += told.correct is not None
         say("\n".join(_verdict(told)) + "\n")
-    say(f"{right} of {answered} right." if answered else "Nothing answered.")
+    if answered > marked:
+        say(f"{answered - marked} saved for the meeting.")
+    if marked or not answered:
+        say(f"{right} of {marked} right." if answered else "Nothing answered.")
 
 
 def _answer(source: Source, question: QuestionOut, prompt: Prompt, say: Say) -> Told:
@@ -193,6 +197,8 @@ def read(question: QuestionOut, typed: str) -> Any:
         raise ValueError("Answer the question, or end with Ctrl+D.")
     match question.type:
         case "single":
+            if len(words) > 1:
+                raise ValueError("Enter one letter, for example a.")
             return words[0].strip("()")
         case "multiple" | "order":
             return [word.strip("()") for word in words]

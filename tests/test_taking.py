@@ -17,7 +17,8 @@ from api.members import invite
 from api.migrate import migrate
 from api.quizzes import OptionOut, QuestionOut
 from api.settings import Settings
-from api.taking import read
+from api.taking import Told, read
+from api.taking import take as ask_all
 from tests.conftest import CONTENT, ROOT
 
 Take = Callable[..., subprocess.CompletedProcess[str]]
@@ -106,6 +107,23 @@ def test_a_service_that_is_away_is_told_in_a_sentence(take: Take):
     assert done.stderr.startswith(
         "readout: the quiz service at http://127.0.0.1:9 is not reachable"
     )
+
+
+def test_a_vote_that_is_held_back_is_not_counted_as_wrong():
+    asked = QuestionOut(id="q", type="single", stem="?", options=[OptionOut(id="a", text="x")])
+
+    class Voted:
+        title, questions, keeps = "A vote", [asked, asked], False
+
+        def answer(self, *_: object) -> Told:
+            return Told(None, None, late=False, lines=[])
+
+    said: list[str] = []
+    typed = iter(["a b", "a", "a"])
+    ask_all(Voted(), lambda _: next(typed), said.append)
+
+    assert "Enter one letter, for example a." in said
+    assert said[-1] == "2 saved for the meeting."
 
 
 def test_pairs_are_typed_as_letter_and_number():

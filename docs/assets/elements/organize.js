@@ -123,8 +123,10 @@ class ReadoutOrganize extends HTMLElement {
         h("td", {}, String(times)),
         h("td", {}, h("meter", { min: 0, max: n, value: times, "aria-label": `${times} of ${n}` }))));
     const head = ["Answer", "Members", "Share"].map((title) => h("th", { scope: "col" }, title));
-    return h("div", { class: "scroll" }, h("table", {},
-      h("caption", {}, `Answers to: ${stem.split("\n")[0]}`),
+    const title = `Answers to: ${stem.split("\n")[0]}`;
+    // On a narrow screen the table scrolls, with the keyboard too.
+    return h("div", { class: "scroll", role: "region", tabindex: 0, "aria-label": title }, h("table", {},
+      h("caption", {}, title),
       h("thead", {}, h("tr", {}, ...head)), h("tbody", {}, ...rows)));
   }
 
