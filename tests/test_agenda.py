@@ -37,7 +37,7 @@ source: Nowhere
 
 
 @pytest.fixture
-def settings(sqlite_url: str, tmp_path: Path) -> Settings:
+def settings(database_url: str, tmp_path: Path) -> Settings:
     """The example content, and two earlier meetings with a quiz each."""
     shutil.copytree(CONTENT, tmp_path / "content")
     docs = tmp_path / "content" / "docs"
@@ -47,7 +47,7 @@ def settings(sqlite_url: str, tmp_path: Path) -> Settings:
         (docs / "meetings" / f"{date}.md").write_text(text)
         (docs / "quizzes" / f"{name}.md").write_text(EARLIER.format(date=date, name=name))
     return Settings(
-        database_url=sqlite_url,
+        database_url=database_url,
         content_dir=docs,
         executed_dir=tmp_path / "content" / "executed",
         site_dir=tmp_path / "site",
