@@ -170,11 +170,7 @@ class Question(QuestionFields):
         """
         if self.type not in ("order", "match"):
             return self.options
-        shuffled = sorted(self.options, key=lambda option: digest([self.id, option.as_written]))
-        # By chance that can be the answer. Where facts decide, what is asked must not follow them.
-        if self.type == "order" and self.key is None and shuffled == self.options:
-            return [*shuffled[1:], shuffled[0]]
-        return shuffled
+        return sorted(self.options, key=lambda option: digest([self.id, option.as_written]))
 
     @cached_property
     def matches(self) -> list[str]:

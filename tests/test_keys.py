@@ -190,12 +190,3 @@ def test_a_fact_in_the_text_of_a_question_is_refused():
     )
 
     assert "a fact in the text of a question is not filled in" in found.problems[0].message
-
-
-@pytest.mark.parametrize("word", ["heads", "layers", "stream", "norm", "lens", "path", "edge"])
-def test_what_is_to_be_ordered_never_stands_in_its_order(word: str):
-    options = "".join(f"1. ({name}) {word} {name}\n" for name in "ab")
-
-    question = read(options, type_="order")
-
-    assert [option.id for option in question.offered] == ["b", "a"]
