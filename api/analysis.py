@@ -9,12 +9,13 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from fastapi import APIRouter
+from fastapi import APIRouter, Response
 from pydantic import BaseModel
 from sqlmodel import Session
 
 from api import statistics
 from api.answers import ANSWER
+from api.export import csv_text
 from api.grading import Mark
 from api.members import MemberDep, OrganizerDep
 from api.questions import Question, Quiz
@@ -30,6 +31,7 @@ from api.statistics import (
     from_enough,
     not_enough,
 )
+from api.wire import NotThere
 
 router = APIRouter(tags=["quizzes"])
 
@@ -87,6 +89,30 @@ def read_statistics(quiz: QuizDep, _: OrganizerDep, service: ServiceDep) -> Stat
     with service.database.read() as session:
         sample = _last_of_sample(session, quiz.questions)
         return analyse(quiz, first_answers(session, service, quiz.questions, up_to=sample))
+
+
+@router.get("/quizzes/{slug}/statistics.csv", response_class=Response)
+def export_statistics(quiz: QuizDep, organizer: OrganizerDep, service: ServiceDep) -> Response:
+    """The statistics of the questions as a table, a row for each. A spreadsheet runs none of it."""
+    table = csv_text(rows(read_statistics(quiz, organizer, service)))
+    headers = {"Content-Disposition": f'attachment; filename="{quiz.slug}-statistics.csv"'}
+    return Response(table, media_type="text/csv; charset=utf-8", headers=headers)
+
+
+@router.get("/statistics")
+def read_season(_: OrganizerDep, service: ServiceDep) -> StatisticsOut:
+    """All meetings' quizzes as one: a single quiz has too few questions to be called reliable.
+
+    404 if no meeting has a quiz.
+    """
+    quizzes = [quiz for quiz in service.content.quizzes.values() if quiz.meeting]
+    if not quizzes:
+        raise NotThere("no meeting has a quiz yet")
+    questions = [question for quiz in quizzes for question in quiz.questions]
+    season = quizzes[0].model_copy(update={"slug": "season", "questions": questions})
+    with service.database.read() as session:
+        sample = _last_of_sample(session, questions)
+        return analyse(season, first_answers(session, service, questions, up_to=sample))
 
 
 @router.get("/me/calibration")
@@ -250,6 +276,30 @@ def _item(
         flags=flags,
         notes=[note for note in notes if note],
     )
+
+
+def rows(found: StatisticsOut) -> list[dict[str, Any]]:
+    """A row for each question; what is below its threshold is left empty."""
+    made = []
+    for item in found.items:
+        low, high = item.interval or (None, None)
+        r_low, r_high = item.discrimination_interval or (None, None)
+        made.append(
+            {
+                "question": item.question,
+                "n": item.n,
+                "difficulty": item.difficulty,
+                "low": low,
+                "high": high,
+                "discrimination": item.discrimination,
+                "discrimination_low": r_low,
+                "discrimination_high": r_high,
+                "efficiency": item.efficiency,
+                "flags": "; ".join(item.flags),
+                "notes": "; ".join(item.notes),
+            }
+        )
+    return made
 
 
 def calibration(answers: Iterable[First]) -> CalibrationOut:

@@ -90,14 +90,14 @@ def test_nobody_is_named(join: Join, organizer: TestClient):
     for number in range(3):
         give(join(f"CANARY-NAME-{number}"), "why-two-layers", "a", reason="Because.")
 
-    for path in ("results", "results.csv", "statistics", "reports"):
+    for path in ("results", "results.csv", "statistics", "statistics.csv", "reports"):
         text = organizer.get(f"{QUIZ}/{path}").text
         assert "CANARY-NAME" not in text
     # The canary sings where it should.
     assert "CANARY-NAME-9" in join("CANARY-NAME-9").get(f"{API}/me").text
 
 
-@pytest.mark.parametrize("path", ["results", "results.csv", "statistics"])
+@pytest.mark.parametrize("path", ["results", "results.csv", "statistics", "statistics.csv"])
 def test_only_organizers_see_results(client: TestClient, member: TestClient, path: str):
     assert client.get(f"{QUIZ}/{path}").status_code == 401
     assert member.get(f"{QUIZ}/{path}").status_code == 403
@@ -116,6 +116,39 @@ def test_the_table_holds_the_results(join: Join, organizer: TestClient):
         ("residual stream", "1", "true"),
     ]
     assert {(row["n"], row["correct"]) for row in rows} == {("3", "1")}
+
+
+def test_the_statistics_are_a_table_too_and_empty_below_their_threshold(
+    join: Join, organizer: TestClient
+):
+    for name, response in [("Ada", "a"), ("Bo", "b"), ("Cy", "a")]:
+        give(join(name), "why-two-layers", response)
+
+    reply = organizer.get(f"{QUIZ}/statistics.csv")
+
+    found = {row["question"]: row for row in csv.DictReader(io.StringIO(reply.text))}
+    asked = found["why-two-layers"]
+    assert (asked["n"], asked["discrimination"]) == ("3", "")
+    assert 0 < float(asked["low"]) < float(asked["difficulty"]) < float(asked["high"]) < 1
+    assert "not enough answers yet (0 of 20)" in asked["notes"]
+
+
+def test_a_season_pools_the_quizzes_of_all_meetings(
+    client: TestClient, member: TestClient, join: Join, organizer: TestClient
+):
+    assert (
+        client.get(f"{API}/statistics").status_code,
+        member.get(f"{API}/statistics").status_code,
+    ) == (401, 403)
+    give(join("Ada"), "why-two-layers", "a")
+
+    season = organizer.get(f"{API}/statistics").json()
+
+    quizzes = organizer.get(f"{API}/quizzes").json()
+    in_meetings = sum(quiz["n_questions"] for quiz in quizzes if quiz["meeting"])
+    assert (season["slug"], season["n_people"], len(season["items"])) == ("season", 1, in_meetings)
+    assert season["alpha"] is None
+    assert "not enough answers yet (0 of 20)" in season["notes"]
 
 
 @given(st.lists(st.text(), min_size=1, max_size=5))
