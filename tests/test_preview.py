@@ -10,6 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from http.client import HTTPException
 from pathlib import Path
 
 import pytest
@@ -240,7 +241,7 @@ def test_a_preview_survives_a_broken_file_and_shows_a_change(free_port: int, tmp
                 with urllib.request.urlopen(address) as reply:
                     if text in reply.read().decode():
                         return True
-            except OSError:
+            except (OSError, HTTPException):  # the page is being written at this moment
                 pass
             time.sleep(0.2)
         return False

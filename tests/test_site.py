@@ -201,10 +201,12 @@ def test_a_meeting_quiz_does_not_tell_by_its_order(site: Path, content: Content)
 def test_pages_keep_their_weight(site: Path):
     import gzip
 
+    # The theme takes 65 KB of a first visit, for which a notebook has 150 KB and another page 100.
     heavy = {
-        path.relative_to(site).as_posix(): size
+        name: size
         for path in site.rglob("*.html")
-        if (size := len(gzip.compress(path.read_bytes()))) > 60_000
+        if (size := len(gzip.compress(path.read_bytes())))
+        > (82_000 if (name := path.relative_to(site).as_posix()).startswith("demos/") else 35_000)
     }
     assert heavy == {}
 

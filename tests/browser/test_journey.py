@@ -289,7 +289,12 @@ def test_the_readme_shows_the_home_page_as_it_is(page: Page, address):
 
 @pytest.mark.parametrize(
     ("path", "kilobytes"),
-    [("", 100), ("topics/ioi/", 100), ("library/2022-wang-ioi/", 100), ("demos/00_ioi/", 150)],
+    [
+        ("", 100),
+        ("topics/ioi/", 100),
+        ("library/2022-wang-ioi/", 100),
+        ("demos/04_induction/", 150),
+    ],
 )
 def test_a_first_visit_keeps_its_weight(page: Page, address, path: str, kilobytes: int):
     """Everything that a browser fetches which has nothing yet, compressed."""

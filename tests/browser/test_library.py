@@ -123,7 +123,9 @@ def test_a_term_shows_its_definition_to_pointer_and_keyboard_until_escape(page: 
     page.goto("library/2022-wang-ioi/")
     term = page.locator("a.term").first
     definition = term.get_attribute("aria-description")
-    assert definition is not None and definition not in page.locator("article").inner_text()
+    assert (
+        definition is not None and definition not in page.locator(".md-content__inner").inner_text()
+    )
 
     term.hover()
     assert is_shown(page)
@@ -164,7 +166,10 @@ def test_the_map_leads_to_an_entry_and_back_without_a_full_load(page: Page):
     [
         ("catastrophic forgetting", "library/2023-howard-end-of-finetuning/"),
         ("get_capital", "quizzes/looking-inside-gpt/#capital-stages"),
-        ("ioi_batches", "demos/00_ioi/#the-prompts"),
+        (
+            "deepcopy unlearned",
+            "demos/00_ioi/#control-the-same-architecture-without-what-it-learned",
+        ),
         ("Variengien", "library/2022-wang-ioi/"),
         ("attention sink", "glossary/#attention-sink"),
     ],
