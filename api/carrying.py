@@ -5,7 +5,7 @@ from pathlib import Path
 
 from api import bibliography, feeds, packet
 from api.content import Content
-from api.pages import Linker
+from api.pages import Linker, into_head
 from api.records import Meeting
 
 
@@ -51,4 +51,4 @@ def announce_feed(html: str, linker: Linker) -> str:
         '<link rel="alternate" type="application/atom+xml" title="Readout" '
         f'href="{escape(linker("feed.atom"))}">'
     )
-    return html.replace("</head>", f"{link}</head>", 1)
+    return into_head(html, link)

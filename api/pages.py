@@ -37,7 +37,12 @@ def link(to: str, text: str, linker: Linker) -> str:
 def search_later(html: str, linker: Linker) -> str:
     """A page that fetches the search index when somebody searches, and not before."""
     script = f'<script src="{escape(linker("assets/search-later.js"))}"></script>'
-    return html.replace("</head>", f"{script}</head>", 1)
+    return into_head(html, script)
+
+
+def into_head(html: str, tag: str) -> str:
+    """A page with one more tag at the end of its head."""
+    return html.replace("</head>", f"{tag}</head>", 1)
 
 
 def heading(title: str, name: str) -> str:

@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -49,7 +49,6 @@ class Job:
     metrics: Mapping[str, Metric]
     all_logits: bool = False
     loader: "Callable[[], TransformerBridge] | None" = None
-    identity: str = field(default="", compare=False)
 
     def prepare(self, model: "TransformerBridge") -> "Workspace":
         return Workspace(self, Engine(model))
