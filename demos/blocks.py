@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from demos.patch_sites import Cell, Site, copies
+from demos.patch_sites import Site, copies
 from demos.runs import Engine, Run
 
 if TYPE_CHECKING:
@@ -34,24 +34,23 @@ class Block(NamedTuple):
     """Cells that are computed together; none changes anything before position `first`."""
 
     first: int
-    cells: tuple[Cell, ...]
+    cells: tuple[Any, ...]  # what JSON can write
 
 
 @dataclass(frozen=True)
-class Job:
-    """What all blocks of a sweep have in common. It can be sent to another process."""
+class Task:
+    """What all blocks have in common, whatever is patched. It can be sent to another process."""
 
     model: str
     clean: Int[Tensor, "batch position"]
     corrupted: Int[Tensor, "batch position"]
-    site: Site
     direction: str
     metrics: Mapping[str, Metric]
     all_logits: bool = False
     loader: "Callable[[], TransformerBridge] | None" = None
 
-    def prepare(self, model: "TransformerBridge") -> "Workspace":
-        return Workspace(self, Engine(model))
+    def prepare(self, model: "TransformerBridge") -> "TwoRuns":
+        raise NotImplementedError
 
     def load(self) -> "TransformerBridge":
         if self.loader is not None:
@@ -62,23 +61,27 @@ class Job:
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of model, inputs, site and direction, and of the code of the metrics."""
-        named = {
-            "model": self.model,
-            "clean": self.clean.tolist(),
-            "corrupted": self.corrupted.tolist(),
-            "site": self.site,
-            "direction": self.direction,
-            "all_logits": self.all_logits,
-            "metrics": {name: _code(metric) for name, metric in self.metrics.items()},
-        }
+        """SHA-256 of model, inputs and what is patched, and of the code of the metrics."""
+        named = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
+        named["metrics"] = {name: _code(metric) for name, metric in self.metrics.items()}
+        del named["loader"]
         return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
 
 
-class Workspace:
-    """A model's engine with the two runs of a job, and what the metrics say of them."""
+@dataclass(frozen=True)
+class Job(Task):
+    """A sweep over the cells of a site."""
 
-    def __init__(self, job: Job, engine: Engine) -> None:
+    site: Site = "resid_pre"
+
+    def prepare(self, model: "TransformerBridge") -> "Workspace":
+        return Workspace(self, Engine(model))
+
+
+class TwoRuns:
+    """A model's engine with the two runs of a task, and what the metrics say of them."""
+
+    def __init__(self, job: Task, engine: Engine) -> None:
         self.job, self.engine = job, engine
         runs = {"clean": engine.run(job.clean), "corrupted": engine.run(job.corrupted)}
         names = ("corrupted", "clean") if job.direction == "denoising" else ("clean", "corrupted")
@@ -102,15 +105,22 @@ class Workspace:
     def _base_logits(self) -> Tensor:
         return self.logits(self.base)
 
-    def compute(self, block: Block) -> Values:
-        """The metrics of each cell of a block, in its order."""
-        job, first = self.job, block.first
-        made = copies(self.engine, self.base, self.source, job.site, block.cells, first)
-        final = self.engine.resume(
-            self.base, first, made.pre, made.mid, only_last=not job.all_logits
-        )
+    def measure_copies(
+        self, final: Float[Tensor, "batch cell suffix d_model"], first: int
+    ) -> Values:
+        """The metrics of each cell, from what the final norm reads at the positions from `first`.
+
+        Without `all_logits` only the last of these positions counts.
+        """
+        job = self.job
+        if not job.all_logits and all(hasattr(metric, "tokens") for metric in job.metrics.values()):
+            last = final[:, :, -1]
+            return {
+                name: metric.of(self.engine.unembed_to(last, metric.tokens).transpose(0, 1))  # type: ignore[attr-defined]
+                for name, metric in job.metrics.items()
+            }
         measured: dict[str, list[Tensor]] = {name: [] for name in job.metrics}
-        for cell in range(len(block.cells)):
+        for cell in range(final.shape[1]):
             logits = self.engine.unembed(final[:, cell])
             if job.all_logits:
                 logits = torch.cat([self._base_logits[:, :first], logits], dim=1)
@@ -119,6 +129,24 @@ class Workspace:
             for name, value in self.measure(logits).items():
                 measured[name].append(value)
         return {name: torch.stack(values) for name, values in measured.items()}
+
+    def compute(self, block: Block) -> Values:
+        """The metrics of each cell of a block, in its order."""
+        raise NotImplementedError
+
+
+class Workspace(TwoRuns):
+    """The two runs of a sweep."""
+
+    job: Job
+
+    def compute(self, block: Block) -> Values:
+        job, first = self.job, block.first
+        made = copies(self.engine, self.base, self.source, job.site, block.cells, first)
+        final = self.engine.resume(
+            self.base, first, made.pre, made.mid, only_last=not job.all_logits
+        )
+        return self.measure_copies(final, first)
 
 
 def _measured(name: str, metric: Metric, logits: Tensor) -> Float[Tensor, " example"]:
@@ -132,8 +160,8 @@ def _measured(name: str, metric: Metric, logits: Tensor) -> Float[Tensor, " exam
 
 
 def run_blocks(
-    job: Job,
-    work: Workspace,
+    job: Task,
+    work: TwoRuns,
     blocks: Sequence[Block],
     checkpoint: Path | str | None,
     progress: bool,
@@ -156,8 +184,8 @@ def run_blocks(
 
 
 def _computed(
-    job: Job,
-    work: Workspace,
+    job: Task,
+    work: TwoRuns,
     blocks: Sequence[Block],
     waiting: Sequence[int],
     executor: Executor | None,
@@ -181,10 +209,10 @@ def _computed(
             yield number, work.compute(blocks[number])
 
 
-_workspaces: dict[str, Workspace] = {}  # of this process; the job at hand
+_workspaces: dict[str, TwoRuns] = {}  # of this process; the job at hand
 
 
-def compute(job: Job, block: Block) -> Values:
+def compute(job: Task, block: Block) -> Values:
     """Compute a block in whatever process this is."""
     with torch.no_grad():
         if job.digest not in _workspaces:
@@ -196,7 +224,7 @@ def compute(job: Job, block: Block) -> Values:
 class Store:
     """Finished blocks in a folder, one file each. Raises ValueError if another sweep is there."""
 
-    def __init__(self, folder: Path, job: Job, blocks: Sequence[Block]) -> None:
+    def __init__(self, folder: Path, job: Task, blocks: Sequence[Block]) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
         plan = json.dumps([[block.first, block.cells] for block in blocks])
@@ -236,10 +264,15 @@ def _code(function: Any) -> str:
     inner = getattr(function, "func", function)  # of a partial
     code = getattr(inner, "__code__", None)
     if code is None:
-        return repr(type(inner))
+        held = vars(inner) if is_dataclass(inner) else {}
+        return repr([type(inner), {name: _plain(value) for name, value in held.items()}])
     held = [cell.cell_contents for cell in getattr(inner, "__closure__", None) or ()]
     bound = [*getattr(function, "args", ()), *getattr(function, "keywords", {}).items()]
     return repr([code.co_code.hex(), code.co_consts, code.co_names, held, bound])
+
+
+def _plain(value: Any) -> Any:
+    return value.tolist() if isinstance(value, Tensor) else value
 
 
 def _bar(total: int, done: int, shown: bool) -> Any:

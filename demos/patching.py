@@ -10,17 +10,18 @@ for its choices; the names of the sites are TransformerLens's.
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, get_args
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Int
 from torch import Tensor
 
-from demos.blocks import Block, Job, Metric, run_blocks
+from demos.blocks import Block, Job, Metric, Task, run_blocks
+from demos.measured import Measured
 from demos.patch_sites import SITES, STREAM_SITES, Cell, Site
 from demos.runs import Engine, check_engine
-from demos.statistics import mean_interval
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -30,8 +31,8 @@ Direction = Literal["denoising", "noising"]
 MOST_NUMBERS = 40_000_000
 
 
-@dataclass(frozen=True)
-class Sweep:
+@dataclass(frozen=True, kw_only=True)
+class Sweep(Measured):
     """The metric under every patch of a sweep.
 
     `values`: the metric of each cell, over the axes that `axes` names; with several metrics, the
@@ -41,52 +42,7 @@ class Sweep:
     site: Site
     direction: Direction
     axes: tuple[str, ...]
-    metrics: dict[str, Float[Tensor, "*axes example"]]  # one example, where a metric is one number
-    clean: dict[str, Float[Tensor, " example"]]
-    corrupted: dict[str, Float[Tensor, " example"]]
     approximate: bool = False
-
-    @property
-    def values(self) -> Float[Tensor, "*axes"]:
-        return self.mean()
-
-    def mean(self, metric: str | None = None) -> Float[Tensor, "*axes"]:
-        """The mean over examples."""
-        return self.metrics[self._name(metric)].mean(dim=-1)
-
-    def per_example(self, metric: str | None = None) -> Float[Tensor, "*axes example"]:
-        return self.metrics[self._name(metric)]
-
-    def normalized(self, metric: str | None = None) -> Float[Tensor, "*axes"]:
-        """The mean, on the scale on which the corrupted run is 0 and the clean run 1.
-
-        Raises ValueError if the two runs do not differ in this metric.
-        """
-        name = self._name(metric)
-        low, high = self.corrupted[name].mean(), self.clean[name].mean()
-        if low == high:
-            raise ValueError(
-                f"clean and corrupted agree in {name!r}: there is no scale between them"
-            )
-        return (self.mean(name) - low) / (high - low)
-
-    def interval(
-        self, metric: str | None = None
-    ) -> tuple[Float[Tensor, "*axes"], Float[Tensor, "*axes"]]:
-        """95 % bootstrap interval of the mean over examples: (low, high).
-
-        Raises ValueError for a metric that gives one number for a whole batch.
-        """
-        examples = self.per_example(metric)
-        if examples.shape[-1] == 1:
-            raise ValueError("an interval needs several examples, each with a value of its own")
-        return mean_interval(examples)
-
-    def _name(self, metric: str | None) -> str:
-        return next(iter(self.metrics)) if metric is None else metric
-
-    def __array__(self, dtype=None, copy=None):  # so that numpy and torch take it as its values
-        return self.values.cpu().numpy()
 
 
 def sweep(
@@ -127,7 +83,7 @@ def sweep(
     this code does not know.
     """
     names = metric if isinstance(metric, Mapping) else {"metric": metric}
-    clean, corrupted = _pair(model, clean, corrupted)
+    clean, corrupted = token_pair(model, clean, corrupted)
     _check(site, direction, names, by_position)
     by_position = site in STREAM_SITES if by_position is None else by_position
     job = Job(
@@ -146,11 +102,19 @@ def sweep(
     axes = ("layer", "position") if site in STREAM_SITES else ("layer", "head")
     if site not in STREAM_SITES and by_position:
         axes = ("layer", "position", "head")
+    sweep_of = partial(
+        Sweep,
+        site=site,
+        direction=direction,
+        axes=axes,
+        clean=work.clean_values,
+        corrupted=work.corrupted_values,
+    )
     if approximate is not None:
         from demos.attribution import estimate
 
         found = estimate(work, axes)
-        return Sweep(site, direction, axes, found, work.clean_values, work.corrupted_values, True)
+        return sweep_of(metrics=found, approximate=True)
 
     blocks = plan(work.engine, job, axes, work.first)
     done = run_blocks(job, work, blocks, checkpoint, progress, executor)
@@ -162,7 +126,7 @@ def sweep(
             for cell, value in zip(block.cells, result[name], strict=True):
                 values[index(cell, axes)] = value
         found[name] = values
-    return Sweep(site, direction, axes, found, work.clean_values, work.corrupted_values)
+    return sweep_of(metrics=found)
 
 
 def plan(engine: Engine, job: Job, axes: tuple[str, ...], first: int) -> list[Block]:
@@ -181,7 +145,7 @@ def plan(engine: Engine, job: Job, axes: tuple[str, ...], first: int) -> list[Bl
     return blocks
 
 
-def cells_at_once(engine: Engine, job: Job, suffix: int) -> int:
+def cells_at_once(engine: Engine, job: Task, suffix: int) -> int:
     """How many copies fit into MOST_NUMBERS: stream, heads and neurons, then the logits."""
     config = engine.config
     widest = 4 * config.d_model + 6 * config.n_heads * config.d_head + 3 * config.d_mlp
@@ -215,11 +179,12 @@ def _check(
         raise ValueError(f"{site} is patched by position; leave by_position out")
 
 
-def _pair(
+def token_pair(
     model: "TransformerBridge",
     clean: Int[Tensor, "batch position"] | Sequence[str],
     corrupted: Int[Tensor, "batch position"] | Sequence[str],
 ) -> tuple[Tensor, Tensor]:
+    """Two batches of tokens of one shape. Raises ValueError if they are not."""
     pair = [
         _tokens(model, name, given) for name, given in (("clean", clean), ("corrupted", corrupted))
     ]

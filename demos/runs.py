@@ -8,6 +8,7 @@ with many changed copies at once, whose unchanged keys and values come from the 
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import torch
@@ -20,6 +21,8 @@ from demos.forward import GPT, Block, rotate
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
+# What a head is to read in place of what it would: by letter (q, k or v) and head.
+Given = Mapping[tuple[str, int], Float[Tensor, "batch cell suffix d_head"]]
 # How far the logits of an engine may lie from the model's own.
 TOLERANCE = 1e-3
 
@@ -110,7 +113,7 @@ class Engine:
             x = _join(x, pre.get(layer))
             ends_here = only_last and layer == last
             if x is not None:
-                x = self._attend(run, layer, first, x, last_query_only=ends_here)
+                x = self.attend(run, layer, first, x, last_query_only=ends_here)
             changed = mid.get(layer)
             if ends_here and changed is not None:
                 changed = changed[:, :, -1:]
@@ -125,12 +128,24 @@ class Engine:
         assert final is not None
         return final
 
-    def _attend(
-        self, run: Run, layer: int, first: int, x: Tensor, *, last_query_only: bool
-    ) -> Float[Tensor, "batch cell suffix d_model"]:
-        """The attention of one layer for many copies that share keys and values before `first`."""
+    def attend(
+        self,
+        run: Run,
+        layer: int,
+        first: int,
+        x: Float[Tensor, "batch cell suffix d_model"],
+        *,
+        last_query_only: bool,
+        given: Given = MappingProxyType({}),
+    ) -> Float[Tensor, "batch cell query d_model"]:
+        """The attention of one layer for many copies that share keys and values before `first`.
+
+        A query, key or value that is `given` takes the place of what a head makes of the copies.
+        """
         batch, cells, suffix, _ = x.shape
         q, k, v = self.queries_keys_values(layer, x.flatten(0, 1), first)
+        for (letter, head), value in given.items():
+            {"q": q, "k": k, "v": v}[letter][:, head] = value.flatten(0, 1)
         if last_query_only:
             q, x = q[:, :, -1:], x[:, :, -1:]
         queries = q.shape[2]
@@ -182,6 +197,13 @@ class Engine:
 
     def unembed(self, final: Float[Tensor, "*any d_model"]) -> Float[Tensor, "*any d_vocab"]:
         return functional.linear(self.gpt.ln_final(final), self.gpt.W_U.mT, self.gpt.b_U)
+
+    def unembed_to(
+        self, final: Float[Tensor, "batch cell d_model"], tokens: Int[Tensor, "batch token"]
+    ) -> Float[Tensor, "batch cell token"]:
+        """The logits of a few tokens, for each example its own."""
+        columns = self.gpt.W_U[:, tokens].transpose(0, 1)  # (batch, d_model, token)
+        return self.gpt.ln_final(final) @ columns + self.gpt.b_U[tokens][:, None]
 
 
 def check_engine(model: "TransformerBridge", engine: Engine, run: Run) -> None:

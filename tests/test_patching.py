@@ -190,7 +190,7 @@ def test_attribution_is_the_derivative_of_the_exact_values(site):
     """When the other run lies ten times nearer, the two agree ten times better."""
     model = tiny_model(d_vocab=D_VOCAB)
     clean, corrupted = prompts(3)
-    job = Job("tiny", clean, corrupted, site, "denoising", {"difference": difference})
+    job = Job("tiny", clean, corrupted, "denoising", {"difference": difference}, site=site)
     axes = ("layer", "position") if site in STREAM_SITES else ("layer", "head")
     work = job.prepare(model)
     far = work.source

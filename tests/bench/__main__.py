@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from tests.bench import answers, check, incremental, results, site
+from tests.bench import answers, check, incremental, paths, results, site
 from tests.conftest import ROOT
 
 
@@ -33,6 +33,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "check": check.measure,
     "site": site.measure,
     "incremental": incremental.measure,
+    "paths": paths.measure,
 }
 
 
