@@ -26,7 +26,7 @@ from api import (
     answers,
     meetings,
     members,
-    notes,
+    note_routes,
     quizzes,
     reference,
     reports,
@@ -104,7 +104,7 @@ def create_app(
         lifespan=lifespan,
     )
     app.state.service = service
-    modules: tuple[Any, ...] = (answers, quizzes, members, notes, meetings, reports, results)
+    modules: tuple[Any, ...] = (answers, quizzes, members, note_routes, meetings, reports, results)
     modules += (analysis, agenda, agenda_markdown, review, rights)
     for router in (*(module.router for module in modules), status):
         app.include_router(router, prefix=API)  # the first is asked first, and asked the most
@@ -116,7 +116,7 @@ def create_app(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
             allow_methods=["GET", "POST", "PUT", "DELETE"],
-            allow_headers=["Authorization", "Content-Type", "If-Match"],
+            allow_headers=["Authorization", "Content-Type", "If-Match", "If-None-Match"],
             expose_headers=["ETag"],
             allow_credentials=False,  # a site elsewhere signs in with a bearer token
         )

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from html import escape, unescape
 from typing import Any, NamedTuple
 
+from api.mathml import NotMath, mathml
 from api.pages import Broken
 
 _MATH = re.compile(
@@ -23,12 +24,10 @@ def render_math(html: str, path: str) -> str:
 
 def _mathml(tex: str, path: str, *, is_block: bool) -> str:
     """Raises Broken if the formula cannot be read."""
-    from latex2mathml.converter import convert
-
     try:
-        return str(convert(tex, display="block" if is_block else "inline"))
-    except Exception as error:
-        raise Broken(f"{path}: not readable as TeX: {tex!r}") from error
+        return mathml(tex, is_block=is_block)
+    except NotMath as error:
+        raise Broken(f"{path}: {error}") from error
 
 
 _STYLE = re.compile(r"<style[^>]*>.*?</style>", re.S)

@@ -1,24 +1,25 @@
-"""Notes that members write under a meeting. Every version of every note is kept."""
+"""Notes that members write under a meeting or an entry. Every version of every note is kept."""
 
 import datetime as dt
 import uuid
-from typing import Annotated, Literal
+from functools import lru_cache
+from html import escape
+from itertools import islice
+from typing import Annotated, Literal, NamedTuple, Self
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Header, Response
-from pydantic import AfterValidator, BaseModel, StringConstraints
+from pydantic import AfterValidator, BaseModel, model_validator
 from sqlmodel import Field, Session, SQLModel, col, select
 from sqlmodel.sql.expression import Select as SelectOfMany
 
+from api.bounded import TooMuchWork, bounded
 from api.database import UtcDateTime
-from api.members import Member, MemberDep, MemberOut
-from api.render import render
-from api.service import NowDep, ServiceDep
-from api.wire import Conflict, Input, NotAllowed, NotThere, NoVersion, Stale, Storable
+from api.members import Member, MemberOut
+from api.note_files import PublishedNote
+from api.render import fingerprint, render_note, titles_in
+from api.wire import Conflict, Input, NotAllowed, NotThere, Stale, Storable, TooSlow, Word
 
-LONGEST_NOTE = 16_384  # characters: what renders in well under two seconds, however hostile
-
-router = APIRouter(prefix="/notes", tags=["notes"])
+LARGEST_NOTE = 16_384  # bytes: what renders in well under two seconds, however hostile
 
 
 class Note(SQLModel, table=True):
@@ -26,13 +27,16 @@ class Note(SQLModel, table=True):
 
     __table_args__ = (
         sa.CheckConstraint("visibility IN ('private', 'group', 'public')", name="visibility"),
+        sa.CheckConstraint("(meeting IS NULL) <> (entry IS NULL)", name="place"),
     )
 
     id: str = Field(primary_key=True)
-    meeting: str = Field(index=True)
+    meeting: str | None = Field(default=None, index=True)
+    entry: str | None = Field(default=None, index=True)
     author_id: str = Field(foreign_key="member.id", index=True)
     visibility: str
     version: int
+    exported_version: int | None = None  # the one that was last written into a file
     created_at: dt.datetime = Field(sa_type=UtcDateTime)
     deleted_at: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
 
@@ -44,30 +48,44 @@ class NoteRevision(SQLModel, table=True):
 
     note_id: str = Field(primary_key=True, foreign_key="note.id")
     version: int = Field(primary_key=True)
-    editor_id: str = Field(foreign_key="member.id")
+    editor_id: str | None = Field(foreign_key="member.id")  # none: it came from a published file
     body: str = Field(sa_type=sa.Text)
+    html: str | None = Field(default=None, sa_type=sa.Text)
+    fingerprint: str | None = None  # of the rules and titles by which `html` was made
     saved_at: dt.datetime = Field(sa_type=UtcDateTime)
 
 
 Visibility = Literal["private", "group", "public"]
+State = Literal["draft", "exported", "published"]
 
 
 def _says_something(text: str) -> str:
     if not text.strip():
         raise ValueError("an empty note; write something")
+    if (size := len(text.encode())) > LARGEST_NOTE:
+        raise ValueError(f"a note of {size:,} bytes; {LARGEST_NOTE:,} is the most")
     return text
 
 
-Body = Annotated[
-    str, StringConstraints(max_length=LONGEST_NOTE), Storable, AfterValidator(_says_something)
-]
+Body = Annotated[str, Storable, AfterValidator(_says_something)]
 
 
 class NoteIn(Input):
     id: uuid.UUID | None = None  # made by the client, so that a retry is recognised
-    meeting: dt.date
+    meeting: dt.date | None = None
+    entry: Word | None = None
     body: Body
     visibility: Visibility = "group"
+
+    @model_validator(mode="after")
+    def _has_one_place(self) -> Self:
+        if (self.meeting is None) == (self.entry is None):
+            raise ValueError("name the meeting or the entry that the note is about")
+        return self
+
+    @property
+    def place(self) -> tuple[str | None, str | None]:
+        return (str(self.meeting) if self.meeting else None, self.entry)
 
 
 class NoteEdit(Input):
@@ -77,128 +95,73 @@ class NoteEdit(Input):
 
 class NoteOut(BaseModel):
     id: str
-    meeting: str
+    meeting: str | None
+    entry: str | None
     author: str
     mine: bool
+    may_change: bool
     body: str
     html: str
     visibility: Visibility
     version: int
+    state: State
+    link: str | None  # where it stands, from the root of the site, in this text or an older one
     created_at: dt.datetime
     updated_at: dt.datetime
 
 
 class RevisionOut(BaseModel):
     version: int
+    by: str | None  # none: it came from a published file
     body: str
     saved_at: dt.datetime
 
 
-async def _expected_version(
-    member: MemberDep, if_match: Annotated[str | None, Header()] = None
-) -> int | None:
-    """The version that the client has seen, from `If-Match: "3"`; None for any other tag.
+class Shelf(NamedTuple):
+    """What is published, as far as notes refer to it."""
 
-    Asked of members only: who has not joined is told that first. `*` is no version.
-    """
-    if if_match is None:
-        raise NoVersion('say which version you change: If-Match: "VERSION", from the ETag')
-    tag = if_match.strip()
-    if len(tag) >= 3 and tag[0] == tag[-1] == '"' and tag[1:-1].isascii() and tag[1:-1].isdigit():
-        return int(tag[1:-1][:18])
-    return None
+    titles: dict[str, str]  # of the entries, by slug
+    published: dict[str, PublishedNote]  # the notes in files, by id
 
 
-ExpectedDep = Annotated[int | None, Depends(_expected_version)]
+class Written(NamedTuple):
+    """A text with its rendering, as a revision keeps them."""
+
+    body: str
+    html: str
+    fingerprint: str
 
 
-@router.get("")
-def list_notes(meeting: dt.date, member: MemberDep, service: ServiceDep) -> list[NoteOut]:
-    """The notes of a meeting that the member may see, oldest first."""
-    query = (
-        _newest()
-        .where(col(Note.meeting) == str(meeting), _may_see(member))
-        .order_by(col(Note.created_at), col(Note.id))
-    )
-    with service.database.read() as session:
-        return [_out(row, member) for row in session.exec(query)]
+def rendered(body: str, titles: dict[str, str]) -> Written:
+    """Raises TooSlow for a text that would keep the service busy."""
+    try:
+        html = bounded(render_note, body, titles_in(body, titles))
+    except TooMuchWork as error:
+        raise TooSlow("this text takes too long to set; make it simpler") from error
+    return Written(body, html, fingerprint(body, titles))
 
 
-@router.post("", status_code=201)
-def write_note(
-    given: NoteIn, member: MemberDep, service: ServiceDep, now: NowDep, response: Response
-) -> NoteOut:
-    """Store a note as it was written. 404 if there was no such meeting.
-
-    The same `id` with the same text is one note: 200. With another text it is 409.
-    """
-    if str(given.meeting) not in service.content.meetings:
-        raise NotThere(f"no meeting is recorded for {given.meeting}")
-    note, is_new = service.database.write(lambda session: add_note(session, given, member, now))
-    if not is_new:
-        response.status_code = 200
-    return _tagged(note, response)
-
-
-@router.get("/{note_id}")
-def read_note(
-    note_id: uuid.UUID, member: MemberDep, service: ServiceDep, response: Response
-) -> NoteOut:
-    with service.database.read() as session:
-        return _tagged(find_note(session, str(note_id), member), response)
-
-
-@router.put("/{note_id}")
-def edit_note(
-    note_id: uuid.UUID,
-    given: NoteEdit,
-    expected: ExpectedDep,
-    member: MemberDep,
-    service: ServiceDep,
-    now: NowDep,
-    response: Response,
-) -> NoteOut:
-    """Save a new version. 428 without If-Match, 412 with the present text if it is not that one."""
-    note = service.database.write(
-        lambda session: change_note(session, str(note_id), given, expected, member, now)
-    )
-    return _tagged(note, response)
-
-
-@router.delete("/{note_id}", status_code=204)
-def delete_note(
-    note_id: uuid.UUID, expected: ExpectedDep, member: MemberDep, service: ServiceDep, now: NowDep
-) -> None:
-    service.database.write(
-        lambda session: remove_note(session, str(note_id), expected, member, now)
-    )
-
-
-@router.get("/{note_id}/revisions")
-def list_revisions(note_id: uuid.UUID, member: MemberDep, service: ServiceDep) -> list[RevisionOut]:
-    """Every version of a note, oldest first."""
-    with service.database.read() as session:
-        find_note(session, str(note_id), member)
-        query = select(NoteRevision).where(NoteRevision.note_id == str(note_id))
-        rows = session.exec(query.order_by(col(NoteRevision.version)))
-        return [RevisionOut.model_validate(row, from_attributes=True) for row in rows]
+# In a transaction ---------------------------------------------------------------------------------
 
 
 def add_note(
-    session: Session, given: NoteIn, member: MemberOut, now: dt.datetime
-) -> tuple[NoteOut, bool]:
+    session: Session, given: NoteIn, text: Written, member: MemberOut, now: dt.datetime
+) -> tuple[str, bool]:
+    """The note's id, and whether it is new: the same one may be sent twice."""
     note_id = str(given.id or uuid.uuid4())
     stored = session.get(Note, note_id)
     if stored:
         first = session.get(NoteRevision, (note_id, 1))
-        same = first and (first.body, stored.meeting) == (given.body, str(given.meeting))
+        same = first and (first.body, stored.meeting, stored.entry) == (text.body, *given.place)
         if stored.author_id != member.id or not same:
             raise Conflict(f"id {note_id} was used for another note; make a new one")
-        return find_note(session, note_id, member), False
+        return note_id, False
+    meeting, entry = given.place
     session.add(
         Note(
             id=note_id,
-            meeting=str(given.meeting),
+            meeting=meeting,
+            entry=entry,
             author_id=member.id,
             visibility=given.visibility,
             version=1,
@@ -206,26 +169,24 @@ def add_note(
         )
     )
     session.flush()  # the revision refers to the note
-    session.add(_revision(note_id, 1, member, given.body, now))
-    session.flush()
-    return find_note(session, note_id, member), True
+    add_revision(session, note_id, 1, text, member.id, now)
+    return note_id, True
 
 
 def change_note(
     session: Session,
     note_id: str,
-    given: NoteEdit,
+    text: Written,
+    visibility: Visibility | None,
     expected: int | None,
     member: MemberOut,
     now: dt.datetime,
-) -> NoteOut:
+) -> None:
     note = _own_version(session, note_id, expected, member)
     note.version += 1
-    note.visibility = given.visibility or note.visibility
+    note.visibility = visibility or note.visibility
     session.add(note)
-    session.add(_revision(note_id, note.version, member, given.body, now))
-    session.flush()
-    return find_note(session, note_id, member)
+    add_revision(session, note_id, note.version, text, member.id, now)
 
 
 def remove_note(
@@ -236,42 +197,48 @@ def remove_note(
     session.add(note)
 
 
-def find_note(session: Session, note_id: str, member: MemberOut) -> NoteOut:
-    """The note, if the member may see it. Raises NotThere, also for others' private ones."""
-    row = session.exec(_newest().where(col(Note.id) == note_id, _may_see(member))).first()
-    if row is None:
-        raise NotThere(f"no note {note_id}")
-    return _out(row, member)
-
-
 def _own_version(session: Session, note_id: str, expected: int | None, member: MemberOut) -> Note:
-    """The note, for the one who may change it, in the version that was seen."""
-    current = find_note(session, note_id, member)
-    note = session.get(Note, note_id)
-    assert note
-    if note.author_id != member.id and member.role != "organizer":
+    """The note, for the one who may change it, in the version that was seen.
+
+    Looking and changing are one transaction: nobody changes the note between the two.
+    """
+    note, _, _ = find_row(session, note_id, member)
+    if not may_change(note, member):
         raise NotAllowed("only its author or an organizer may change a note")
     if note.version != expected:
-        raise Stale(
-            f'the note is at version {note.version}; send If-Match: "{note.version}"',
-            current=current.model_dump(mode="json"),
-        )
+        raise Stale(f'the note is at version {note.version}; send If-Match: "{note.version}"')
     return note
 
 
-def _revision(
-    note_id: str, version: int, editor: MemberOut, body: str, now: dt.datetime
-) -> NoteRevision:
-    return NoteRevision(
-        note_id=note_id, version=version, editor_id=editor.id, body=body, saved_at=now
+def add_revision(
+    session: Session,
+    note_id: str,
+    version: int,
+    text: Written,
+    editor_id: str | None,
+    now: dt.datetime,
+) -> None:
+    session.add(
+        NoteRevision(
+            note_id=note_id,
+            version=version,
+            editor_id=editor_id,
+            body=text.body,
+            html=text.html,
+            fingerprint=text.fingerprint,
+            saved_at=now,
+        )
     )
+    session.flush()
 
+
+# Reading ------------------------------------------------------------------------------------------
 
 Row = tuple[Note, NoteRevision, str]
 Rows = SelectOfMany[Note, NoteRevision, str]
 
 
-def _newest() -> Rows:
+def newest() -> Rows:
     """Notes that are not deleted, each with its newest revision and its author's name."""
     return (
         select(Note, NoteRevision, Member.name)
@@ -285,26 +252,72 @@ def _newest() -> Rows:
     )
 
 
-def _may_see(member: MemberOut) -> sa.ColumnElement[bool]:
+def may_see(member: MemberOut) -> sa.ColumnElement[bool]:
     return (col(Note.visibility) != "private") | (col(Note.author_id) == member.id)
 
 
-def _out(row: Row, member: MemberOut) -> NoteOut:
+def may_change(note: Note, member: MemberOut) -> bool:
+    return note.author_id == member.id or member.role == "organizer"
+
+
+def find_row(session: Session, note_id: str, member: MemberOut) -> Row:
+    """The note, if the member may see it. Raises NotThere, also for others' private ones."""
+    row = session.exec(newest().where(col(Note.id) == note_id, may_see(member))).first()
+    if row is None:
+        raise NotThere(f"no note {note_id}")
+    return row
+
+
+def search_notes(session: Session, words: str, member: MemberOut, most: int) -> list[Row]:
+    """Notes with all the words, newest first. Both databases find alike: the words are sought here.
+
+    A group writes some thousands of notes in its life; reading them all takes milliseconds.
+    """
+    sought = words.casefold().split()
+    rows = session.exec(
+        newest()
+        .where(may_see(member))
+        .order_by(col(NoteRevision.saved_at).desc(), col(Note.id))
+        .execution_options(yield_per=100)
+    )
+    found = (row for row in rows if all(word in row[1].body.casefold() for word in sought))
+    return list(islice(found, most))
+
+
+def note_out(row: Row, member: MemberOut, shelf: Shelf) -> NoteOut:
     note, revision, author = row
+    published = shelf.published.get(note.id)
+    state: State = "exported" if note.exported_version == note.version else "draft"
+    if published and published.text == revision.body:
+        state = "published"
     return NoteOut(
         id=note.id,
         meeting=note.meeting,
+        entry=note.entry,
         author=author,
         mine=note.author_id == member.id,
+        may_change=may_change(note, member),
         body=revision.body,
-        html=render(revision.body),
+        html=_html(revision, shelf.titles),
         visibility=note.visibility,
         version=note.version,
+        state=state,
+        link=published.link if published else None,
         created_at=note.created_at,
         updated_at=revision.saved_at,
     )
 
 
-def _tagged(note: NoteOut, response: Response) -> NoteOut:
-    response.headers["ETag"] = f'"{note.version}"'
-    return note
+def _html(revision: NoteRevision, titles: dict[str, str]) -> str:
+    """As it was stored, or as the rules and the titles of today make it."""
+    if revision.html is not None and revision.fingerprint == fingerprint(revision.body, titles):
+        return revision.html
+    return _made_again(revision.body, tuple(titles_in(revision.body, titles).items()))
+
+
+@lru_cache(maxsize=1_000)
+def _made_again(body: str, titles: tuple[tuple[str, str], ...]) -> str:
+    try:
+        return rendered(body, dict(titles)).html
+    except TooSlow:
+        return f"<pre>{escape(body, quote=False)}</pre>"

@@ -46,6 +46,7 @@ def _note(note: Note, revision: NoteRevision) -> dict[str, Any]:
     return {
         "id": note.id,
         "meeting": note.meeting,
+        "entry": note.entry,
         "visibility": note.visibility,
         "version": revision.version,
         "body": revision.body,
@@ -72,7 +73,9 @@ def forget(session: Session, member: MemberOut, now: dt.datetime) -> None:
     """Keep the rows that counts rest on, and nothing in them that a person wrote."""
     own_notes = select(Note.id).where(Note.author_id == member.id)
     session.execute(
-        update(NoteRevision).where(col(NoteRevision.note_id).in_(own_notes)).values(body="")
+        update(NoteRevision)
+        .where(col(NoteRevision.note_id).in_(own_notes))
+        .values(body="", html=None)
     )
     session.execute(update(Note).where(col(Note.author_id) == member.id).values(deleted_at=now))
     session.execute(

@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from api import editions
 from api.content import Content, read_content
 from api.database import Database
+from api.note_files import PublishedNote, read_published
 from api.settings import Settings
 
 log = logging.getLogger("readout")
@@ -26,6 +27,8 @@ class Service:
     editions: dict[str, frozenset[str]] = field(default_factory=dict)
     # By question, what `telling` has worked out of its key; the content of a service never changes.
     markings: dict[str, Any] = field(default_factory=dict)
+    # The notes that stand in files of the content, by id.
+    published: dict[str, PublishedNote] = field(default_factory=dict)
 
 
 def open_service(settings: Settings, clock: Callable[[], dt.datetime]) -> Service:
@@ -36,7 +39,8 @@ def open_service(settings: Settings, clock: Callable[[], dt.datetime]) -> Servic
     database = Database(settings.database_url)
     asked = [question for quiz in content.quizzes.values() for question in quiz.questions]
     present = database.write(lambda session: editions.note(session, asked, clock()))
-    return Service(settings, database, content, clock, present)
+    published = read_published(content)
+    return Service(settings, database, content, clock, present, published=published)
 
 
 async def find_service(request: Request) -> Service:

@@ -59,6 +59,11 @@ class NotOffered(Refusal):
     code = "not-offered"
 
 
+class TooSlow(Refusal):
+    status = 422
+    code = "too-slow"
+
+
 class NoVersion(Refusal):
     status = 428
     code = "version-required"

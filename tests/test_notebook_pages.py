@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from api.notebook_pages import fold_predictions, lean_notebook, render_notebook_math
+from api.notebook_pages import fold_predictions, lean_notebook, render_math, render_notebook_math
 from api.pages import Broken
 
 PREDICT = "jp-Cell jp-CodeCell celltag_predict"
@@ -66,3 +66,12 @@ def test_formulas_in_the_prose_of_a_notebook_become_mathml():
     assert shown.endswith(output)
     with pytest.raises(Broken, match=r"demos/05\.ipynb: not readable as TeX"):
         render_notebook_math(text.replace("W_E W_U", r"\frac{"), "demos/05.ipynb")
+
+
+def test_a_formula_brings_no_html_into_a_page():
+    html = '<span class="arithmatex">\\(\\text{&lt;img src=x onerror=alert(1)&gt;}\\)</span>'
+
+    shown = render_math(html, "topics/ioi.md")
+
+    assert "<mtext>&lt;img\xa0src=x\xa0onerror=alert(1)&gt;</mtext>" in shown
+    assert "<img" not in shown

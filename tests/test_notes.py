@@ -1,12 +1,17 @@
 """Notes: stored as written, shown harmless, changed by who may, never lost."""
 
+import datetime as dt
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import update
 
-from api.notes import LONGEST_NOTE
-from tests.conftest import API, Join
+from api import note_routes, notes, render
+from api.bounded import TooMuchWork
+from api.notes import LARGEST_NOTE, NoteRevision
+from tests.conftest import API, Clock, Join
 
 NOTES = f"{API}/notes"
 MEETING = {"meeting": "2026-03-12"}
@@ -23,12 +28,16 @@ def test_a_note_is_stored_as_written_and_listed_under_its_meeting(member: TestCl
     assert note == {
         "id": note["id"],
         "meeting": "2026-03-12",
+        "entry": None,
         "author": "Ada",
         "mine": True,
+        "may_change": True,
         "body": body,
         "html": "<p>First <em>point</em></p>\n<ul>\n<li>kept</li>\n</ul>\n",
         "visibility": "group",
         "version": 1,
+        "state": "draft",
+        "link": None,
         "created_at": "2026-03-10T18:00:00Z",
         "updated_at": "2026-03-10T18:00:00Z",
     }
@@ -45,7 +54,10 @@ def test_a_note_is_stored_as_written_and_listed_under_its_meeting(member: TestCl
         ),
         ("<img src=x onerror=alert(1)>", "<p>&lt;img src=x onerror=alert(1)&gt;</p>\n"),
         ("[a](javascript:alert(1))", "<p>[a](javascript:alert(1))</p>\n"),
-        ("![a](https://evil.example/t.png)", "<p></p>\n"),
+        (
+            "![a](https://evil.example/t.png)",
+            '<p><a href="https://evil.example/t.png" rel="noopener nofollow ugc">a</a></p>\n',
+        ),
         (
             "[a](https://example.org)",
             '<p><a href="https://example.org" rel="noopener nofollow ugc">a</a></p>\n',
@@ -122,10 +134,15 @@ def test_a_private_note_is_nobody_elses(join: Join):
     ("given", "status", "code"),
     [
         ({"body": "x", "meeting": "2026-03-13"}, 404, "not-found"),
+        ({"body": "x", "entry": "nowhere"}, 404, "not-found"),
+        ({"body": "x", "entry": ""}, 404, "not-found"),
+        ({"body": "x"}, 422, "invalid"),
+        ({"body": "x", "entry": "2022-wang-ioi", **MEETING}, 422, "invalid"),
+        ({"body": "é" * (LARGEST_NOTE // 2 + 1), **MEETING}, 422, "invalid"),
         ({"body": "x", "meeting": "soon"}, 422, "invalid"),
         ({"body": "", **MEETING}, 422, "invalid"),
         ({"body": " \n ", **MEETING}, 422, "invalid"),
-        ({"body": "x" * (LONGEST_NOTE + 1), **MEETING}, 422, "invalid"),
+        ({"body": "x" * (LARGEST_NOTE + 1), **MEETING}, 422, "invalid"),
         ({"body": "x", "author": "Bo", **MEETING}, 422, "invalid"),
         ({"body": "a\x00b", **MEETING}, 422, "invalid"),
     ],
@@ -136,7 +153,222 @@ def test_a_refused_note_says_why(member: TestClient, given: dict, status: int, c
     assert (reply.status_code, reply.json()["code"]) == (status, code)
 
 
+def test_a_list_is_of_one_place(member: TestClient):
+    assert member.get(NOTES).status_code == 404
+    both = {**MEETING, "entry": "2022-wang-ioi"}
+    assert member.get(NOTES, params=both).status_code == 404
+
+
 def test_notes_are_for_members(client: TestClient):
     assert client.get(NOTES, params=MEETING).status_code == 401
+    assert client.get(f"{NOTES}/search", params={"q": "x"}).status_code == 401
+    assert client.get(f"{NOTES}/entries").status_code == 401
+    assert client.post(f"{NOTES}/preview", json={"body": "x"}).status_code == 401
     assert client.post(NOTES, json={**MEETING, "body": "x"}).status_code == 401
     assert client.put(f"{NOTES}/{uuid.uuid4()}", json={"body": "x"}).status_code == 401
+
+
+# Under entries, again and again, and who sees what ------------------------------------------------
+
+
+def test_a_note_stands_under_an_entry_too_and_leads_to_others(member: TestClient):
+    reply = member.post(NOTES, json={"entry": "2022-wang-ioi", "body": "See [[2022-wang-ioi]]."})
+
+    assert reply.status_code == 201
+    note = reply.json()
+    assert (note["meeting"], note["entry"]) == (None, "2022-wang-ioi")
+    assert 'href="../../library/2022-wang-ioi/"' in note["html"]
+    assert member.get(NOTES, params={"entry": "2022-wang-ioi"}).json() == [note]
+    assert member.get(NOTES, params=MEETING).json() == []
+    assert member.get(f"{NOTES}/entries").json() == [
+        {"slug": "2022-wang-ioi", "title": "Interpretability in the Wild"}
+    ]
+
+
+def test_asking_again_costs_nothing_while_nothing_has_changed(join: Join, clock: Clock):
+    ada, bo = join("Ada"), join("Bo")
+    ada.post(NOTES, json={**MEETING, "body": "One."})
+    first = bo.get(NOTES, params=MEETING)
+    seen = {"If-None-Match": first.headers["etag"]}
+
+    again = bo.get(NOTES, params=MEETING, headers=seen)
+    ada.post(NOTES, json={**MEETING, "body": "Mine.", "visibility": "private"})
+    still = bo.get(NOTES, params=MEETING, headers=seen)
+    clock.now += dt.timedelta(minutes=1)
+    ada.post(NOTES, json={**MEETING, "body": "Two."})
+    more = bo.get(NOTES, params=MEETING, headers=seen)
+
+    assert (again.status_code, again.content) == (304, b"")
+    assert again.headers["etag"] == first.headers["etag"]
+    assert still.status_code == 304
+    assert [note["body"] for note in more.json()] == ["One.", "Two."]
+
+
+def test_a_stale_change_is_offered_both(member: TestClient):
+    note = member.post(NOTES, json={**MEETING, "body": "a\nb\nc\nd\n"}).json()
+    path, seen = f"{NOTES}/{note['id']}", {"If-Match": '"1"'}
+    member.put(path, json={"body": "a\nb\nc\nD\n"}, headers=seen)
+
+    apart = member.put(path, json={"body": "A\nb\nc\nd\n"}, headers=seen).json()
+    same = member.put(path, json={"body": "a\nb\nc\nd!\n"}, headers=seen).json()
+    unknown = member.put(path, json={"body": "x"}, headers={"If-Match": '"9"'}).json()
+    gone = member.delete(path, headers=seen)
+
+    assert apart["merged"] == {"body": "A\nb\nc\nD\n", "conflicts": 0}
+    assert apart["current"]["body"] == "a\nb\nc\nD\n"
+    assert same["merged"] == {
+        "body": "a\nb\nc\n<<<<<<< yours\nd!\n=======\nD\n>>>>>>> saved meanwhile\n",
+        "conflicts": 1,
+    }
+    assert (unknown["merged"], unknown["current"]["version"]) == (None, 2)
+    assert (gone.status_code, gone.json()["current"]["version"]) == (412, 2)
+
+
+def test_a_merger_that_takes_too_long_is_not_offered(member: TestClient, monkeypatch):
+    note = member.post(NOTES, json={**MEETING, "body": "One."}).json()
+    path, seen = f"{NOTES}/{note['id']}", {"If-Match": '"1"'}
+    member.put(path, json={"body": "Two."}, headers=seen)
+    monkeypatch.setattr(note_routes, "bounded", never_done)
+
+    reply = member.put(path, json={"body": "Three."}, headers=seen)
+
+    assert (reply.status_code, reply.json()["merged"]) == (412, None)
+    assert reply.json()["current"]["body"] == "Two."
+
+
+def test_a_note_that_takes_too_long_to_set_is_refused_and_an_older_one_shown_as_typed(
+    member: TestClient, monkeypatch
+):
+    old = member.post(NOTES, json={**MEETING, "body": "*One* & only."}).json()
+    monkeypatch.setattr(notes, "bounded", never_done)
+    monkeypatch.setattr(render, "VERSION", render.VERSION + 1)
+
+    reply = member.post(NOTES, json={**MEETING, "body": "Two."})
+    shown = member.get(f"{NOTES}/{old['id']}").json()
+
+    assert (reply.status_code, reply.json()["code"]) == (422, "too-slow")
+    assert shown["html"] == "<pre>*One* &amp; only.</pre>"
+
+
+def never_done(*_: object) -> None:
+    raise TooMuchWork("never")
+
+
+def test_a_rendering_of_older_rules_is_made_again(member: TestClient, monkeypatch):
+    note = member.post(NOTES, json={**MEETING, "body": "*One.*"}).json()
+    service = member.app.state.service
+    service.database.write(
+        lambda session: session.execute(update(NoteRevision).values(html="old", fingerprint="old"))
+    )
+
+    assert member.get(f"{NOTES}/{note['id']}").json()["html"] == "<p><em>One.</em></p>\n"
+
+
+def test_a_preview_is_what_will_be_shown_and_is_not_kept(member: TestClient):
+    reply = member.post(f"{NOTES}/preview", json={"body": "$x$ in [[2022-wang-ioi]]"})
+
+    assert reply.status_code == 200
+    assert "<math" in reply.json()["html"]
+    assert ">Interpretability in the Wild</a>" in reply.json()["html"]
+    assert member.get(NOTES, params=MEETING).json() == []
+
+
+def test_versions_can_be_compared(join: Join):
+    ada, grace = join("Ada"), join("Grace", "organizer")
+    note = ada.post(NOTES, json={**MEETING, "body": "One two.\n"}).json()
+    path = f"{NOTES}/{note['id']}"
+    grace.put(path, json={"body": "One three.\n"}, headers={"If-Match": '"1"'})
+
+    assert [r["by"] for r in ada.get(f"{path}/revisions").json()] == ["Ada", "Grace"]
+    assert ada.get(f"{path}/revisions/1/changes").json() == [["added", "One two.\n"]]
+    assert ada.get(f"{path}/revisions/2/changes").json() == [
+        ["same", "One "],
+        ["removed", "two.\n"],
+        ["added", "three.\n"],
+    ]
+    assert ada.get(f"{path}/revisions/3/changes").status_code == 404
+    assert ada.get(f"{path}/revisions/0/changes").status_code == 404
+
+
+def test_versions_that_are_too_different_are_shown_one_after_the_other(
+    member: TestClient, monkeypatch
+):
+    note = member.post(NOTES, json={**MEETING, "body": "One."}).json()
+    path = f"{NOTES}/{note['id']}"
+    member.put(path, json={"body": "Two."}, headers={"If-Match": '"1"'})
+    monkeypatch.setattr(note_routes, "bounded", never_done)
+
+    assert member.get(f"{path}/revisions/2/changes").json() == [
+        ["removed", "One."],
+        ["added", "Two."],
+    ]
+
+
+def test_a_search_finds_all_words_in_what_the_member_may_see(join: Join, clock: Clock):
+    ada, bo = join("Ada"), join("Bo")
+    for body, visibility in [
+        ("Größe of the Residual stream", "group"),
+        ("residual streams, private", "private"),
+        ("100% of heads_9", "public"),
+    ]:
+        clock.now += dt.timedelta(minutes=1)
+        ada.post(NOTES, json={**MEETING, "body": body, "visibility": visibility})
+
+    def found(client: TestClient, q: str) -> list[str]:
+        return [note["body"] for note in client.get(f"{NOTES}/search", params={"q": q}).json()]
+
+    assert found(bo, "stream RESIDUAL") == ["Größe of the Residual stream"]
+    assert found(ada, "residual") == ["residual streams, private", "Größe of the Residual stream"]
+    assert found(bo, "größe") == ["Größe of the Residual stream"]
+    assert found(bo, "%") == ["100% of heads_9"]
+    assert found(bo, "s_9 zebra") == []
+    assert bo.get(f"{NOTES}/search", params={"q": ""}).status_code == 422
+
+
+def test_only_the_very_version_lets_a_change_pass(member: TestClient):
+    note = member.post(NOTES, json={**MEETING, "body": "One."}).json()
+    path = f"{NOTES}/{note['id']}"
+
+    for tag in ("*", '"0"', "1", 'W/"1"', '"1", "2"', '""', '"²"', '"-1"'):
+        reply = member.put(path, json={"body": "Two."}, headers={"If-Match": tag.encode()})
+        assert reply.status_code == 412, tag
+    assert member.get(path).json()["body"] == "One."
+
+
+def test_no_edit_is_lost_between_members_who_write_at_once(join: Join):
+    """Four members add a line each, again and again, to two notes; all lines are there at last."""
+    ada = join("Ada")
+    paths = [
+        f"{NOTES}/{ada.post(NOTES, json={**MEETING, 'body': 'Begin.'}).json()['id']}"
+        for _ in range(2)
+    ]
+    writers = [join(f"Organizer {n}", "organizer") for n in range(4)]
+
+    def write(number: int) -> list[tuple[str, int, str]]:
+        accepted = []
+        for turn in range(10):
+            path, line = paths[turn % 2], f"{number}-{turn}"
+            while True:
+                note = writers[number].get(path).json()
+                reply = writers[number].put(
+                    path,
+                    json={"body": f"{note['body']}\n{line}"},
+                    headers={"If-Match": f'"{note["version"]}"'},
+                )
+                if reply.status_code == 200:
+                    accepted.append((path, reply.json()["version"], line))
+                    break
+                assert reply.status_code in (412, 503), reply.text
+        return accepted
+
+    with ThreadPoolExecutor(4) as pool:
+        accepted = [item for done in pool.map(write, range(4)) for item in done]
+
+    for path in paths:
+        versions = sorted((version, line) for where, version, line in accepted if where == path)
+        revisions = ada.get(f"{path}/revisions").json()
+        assert [version for version, _ in versions] == list(range(2, len(versions) + 2))
+        for (version, line), before, after in zip(versions, revisions, revisions[1:], strict=False):
+            assert after["version"] == version
+            assert after["body"] == f"{before['body']}\n{line}"
+        assert ada.get(path).json()["body"] == revisions[-1]["body"]

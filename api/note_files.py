@@ -1,0 +1,114 @@
+"""Notes in published files: a block for each, between two comments that carry the note's id.
+
+    <!-- note ID version 3 -->
+
+    the text, byte for byte
+
+    <!-- end of note ID -->
+
+All else in a file is left as it is: its header, its line ends, its spaces.
+"""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from api.content import Content
+
+TITLE, ANCHOR = "Published notes", "published-notes"
+
+_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# The number tells the end of a note from a line of its text that looks like the end.
+_BLOCK = re.compile(
+    rf"<!-- note (?P<id>{_ID}) version (?P<version>\d{{1,9}})(?P<more>(?: end \d+)?) -->"
+    r"(?P<newline>\r?\n)(?P=newline)(?P<text>.*?)(?P=newline)(?P=newline)"
+    r"<!-- end of note (?P=id)(?P=more) -->",
+    re.S,
+)
+
+
+class Block(NamedTuple):
+    """A note as it stands in a file. `start` and `end` are those of its text."""
+
+    note_id: str
+    version: int
+    text: str
+    start: int
+    end: int
+
+
+class PublishedNote(NamedTuple):
+    text: str
+    link: str  # from the root of the site
+
+
+class Carried(NamedTuple):
+    """A note on its way into a file."""
+
+    note_id: str
+    version: int
+    text: str
+
+
+def read_blocks(text: str) -> Iterator[Block]:
+    for match in _BLOCK.finditer(text):
+        version = int(match["version"])
+        yield Block(match["id"], version, match["text"], match.start(), match.end())
+
+
+def write_blocks(text: str, notes: Iterable[Carried]) -> str:
+    """The file with these notes in it: each in its own block, new ones after the last."""
+    newline = "\r\n" if re.match(r"[^\n]*\r\n", text) else "\n"
+    left = {note.note_id: note for note in notes}
+    written, at = "", 0
+    for block in read_blocks(text):
+        note = left.pop(block.note_id, None)
+        written += text[at : block.start]
+        # What is the same stays as it is typed, whatever the line ends of the file have become.
+        same = note is None or (note.version, note.text) == (block.version, block.text)
+        written += text[block.start : block.end] if same or not note else _block(note, newline)
+        at = block.end
+    if not left:
+        return written + text[at:]
+    new = (newline * 2).join(_block(note, newline) for note in left.values())
+    if at:
+        return f"{written}{newline * 2}{new}{text[at:]}"
+    heading = _HEADING.search(text)
+    if heading:
+        return f"{text[: heading.end()]}{newline * 2}{new}{text[heading.end() :]}"
+    gap = newline if text.endswith("\n") else newline * 2
+    return f"{text}{gap}## {TITLE}{newline * 2}{new}{newline}"
+
+
+_HEADING = re.compile(rf"^## {TITLE}(?=\r?$)", re.M)
+
+
+def _block(note: Carried, newline: str) -> str:
+    more, number = "", 0
+    while f"<!-- end of note {note.note_id}{more} -->" in note.text:
+        number += 1
+        more = f" end {number}"
+    return (
+        f"<!-- note {note.note_id} version {note.version}{more} -->{newline * 2}"
+        f"{note.text}{newline * 2}<!-- end of note {note.note_id}{more} -->"
+    )
+
+
+def meeting_file(content: Content, meeting: str) -> Path:
+    return content.root / content.meetings[meeting].path
+
+
+def read_text(path: Path) -> str:
+    """The text with its line ends as they are. Raises OSError, UnicodeDecodeError."""
+    return path.read_bytes().decode("utf-8")
+
+
+def read_published(content: Content) -> dict[str, PublishedNote]:
+    """The notes that stand in the files of meetings, by id."""
+    found: dict[str, PublishedNote] = {}
+    for slug in content.meetings:
+        link = f"meetings/{slug}/#{ANCHOR}"
+        for block in read_blocks(read_text(meeting_file(content, slug))):
+            found[block.note_id] = PublishedNote(block.text, link)
+    return found

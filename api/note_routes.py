@@ -1,0 +1,295 @@
+"""Notes over the wire: who is asked, what comes in, what goes out."""
+
+import datetime as dt
+import hashlib
+import uuid
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Header, Query, Response
+from pydantic import BaseModel, TypeAdapter
+from sqlmodel import Session, col, select
+
+from api import merging
+from api.bounded import TooMuchWork, bounded
+from api.members import Member, MemberDep, MemberOut
+from api.notes import (
+    Body,
+    Note,
+    NoteEdit,
+    NoteIn,
+    NoteOut,
+    NoteRevision,
+    RevisionOut,
+    Shelf,
+    add_note,
+    change_note,
+    find_row,
+    may_see,
+    newest,
+    note_out,
+    remove_note,
+    rendered,
+    search_notes,
+)
+from api.service import NowDep, Service, ServiceDep
+from api.wire import Input, NotThere, NoVersion, Stale
+
+MOST_FOUND = 50
+
+router = APIRouter(prefix="/notes", tags=["notes"])
+
+
+async def _expected_version(
+    member: MemberDep, if_match: Annotated[str | None, Header()] = None
+) -> int | None:
+    """The version that the client has seen, from `If-Match: "3"`; None for any other tag.
+
+    Asked of members only: who has not joined is told that first. `*` is no version.
+    """
+    if if_match is None:
+        raise NoVersion('say which version you change: If-Match: "VERSION", from the ETag')
+    tag = if_match.strip()
+    if len(tag) >= 3 and tag[0] == tag[-1] == '"' and tag[1:-1].isascii() and tag[1:-1].isdigit():
+        return int(tag[1:-1][:18])
+    return None
+
+
+ExpectedDep = Annotated[int | None, Depends(_expected_version)]
+
+
+async def _shelf(service: ServiceDep) -> Shelf:
+    titles = {slug: entry.title for slug, entry in service.content.library.items()}
+    return Shelf(titles, service.published)
+
+
+ShelfDep = Annotated[Shelf, Depends(_shelf)]
+
+
+class PreviewIn(Input):
+    body: Body
+
+
+class PreviewOut(BaseModel):
+    html: str
+
+
+class EntryOut(BaseModel):
+    slug: str
+    title: str
+
+
+@router.get("", response_model=list[NoteOut])
+def list_notes(
+    member: MemberDep,
+    service: ServiceDep,
+    shelf: ShelfDep,
+    meeting: dt.date | None = None,
+    entry: str | None = None,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """The notes of a meeting or an entry that the member may see, oldest first.
+
+    A client that asks again and again sends the ETag along: 304 while nothing has changed.
+    """
+    if (meeting is None) == (entry is None):
+        raise NotThere("name the meeting or the entry whose notes you want")
+    place = col(Note.meeting) == str(meeting) if meeting else col(Note.entry) == entry
+    query = newest().where(place, may_see(member)).order_by(col(Note.created_at), col(Note.id))
+    with service.database.read() as session:
+        notes = [note_out(row, member, shelf) for row in session.exec(query)]
+    reply = _NOTES.dump_json(notes)
+    tag = f'"{hashlib.sha256(reply).hexdigest()[:32]}"'
+    if if_none_match == tag:
+        return Response(status_code=304, headers={"ETag": tag})
+    return Response(reply, media_type="application/json", headers={"ETag": tag})
+
+
+_NOTES = TypeAdapter(list[NoteOut])
+
+
+@router.post("", status_code=201)
+def write_note(
+    given: NoteIn,
+    member: MemberDep,
+    service: ServiceDep,
+    shelf: ShelfDep,
+    now: NowDep,
+    response: Response,
+) -> NoteOut:
+    """Store a note as it was written. 404 if there is no such meeting or entry.
+
+    The same `id` with the same text is one note: 200. With another text it is 409.
+    """
+    _check_place(given, service)
+    text = rendered(given.body, shelf.titles)
+    note_id, is_new = service.database.write(
+        lambda session: add_note(session, given, text, member, now)
+    )
+    if not is_new:
+        response.status_code = 200
+    return _read(service, note_id, member, shelf, response)
+
+
+@router.get("/search")
+def search(
+    member: MemberDep,
+    service: ServiceDep,
+    shelf: ShelfDep,
+    q: Annotated[str, Query(min_length=1, max_length=200)],
+) -> list[NoteOut]:
+    """The notes that hold all these words, newest first; fifty at most."""
+    with service.database.read() as session:
+        rows = search_notes(session, q, member, MOST_FOUND)
+        return [note_out(row, member, shelf) for row in rows]
+
+
+@router.get("/entries")
+def list_entries(member: MemberDep, shelf: ShelfDep) -> list[EntryOut]:
+    """The entries to which a note can lead, as `[[slug]]`."""
+    return [EntryOut(slug=slug, title=title) for slug, title in sorted(shelf.titles.items())]
+
+
+@router.post("/preview")
+def preview(given: PreviewIn, member: MemberDep, shelf: ShelfDep) -> PreviewOut:
+    """How a text will be shown. Nothing is stored."""
+    return PreviewOut(html=rendered(given.body, shelf.titles).html)
+
+
+@router.get("/{note_id}")
+def read_note(
+    note_id: uuid.UUID, member: MemberDep, service: ServiceDep, shelf: ShelfDep, response: Response
+) -> NoteOut:
+    return _read(service, str(note_id), member, shelf, response)
+
+
+@router.put("/{note_id}")
+def edit_note(
+    note_id: uuid.UUID,
+    given: NoteEdit,
+    expected: ExpectedDep,
+    member: MemberDep,
+    service: ServiceDep,
+    shelf: ShelfDep,
+    now: NowDep,
+    response: Response,
+) -> NoteOut:
+    """Save a new version. 428 without If-Match.
+
+    412 if the note is not at that version any more: with the present note as `current`, and with
+    both changes as `merged`, if the version that was seen is known.
+    """
+    text = rendered(given.body, shelf.titles)
+    try:
+        service.database.write(
+            lambda session: change_note(
+                session, str(note_id), text, given.visibility, expected, member, now
+            )
+        )
+    except Stale as stale:
+        raise _with_both(
+            stale, service, str(note_id), expected, given.body, member, shelf
+        ) from None
+    return _read(service, str(note_id), member, shelf, response)
+
+
+@router.delete("/{note_id}", status_code=204)
+def delete_note(
+    note_id: uuid.UUID,
+    expected: ExpectedDep,
+    member: MemberDep,
+    service: ServiceDep,
+    shelf: ShelfDep,
+    now: NowDep,
+) -> None:
+    """Take a note away. 428 without If-Match, 412 as for a change."""
+    try:
+        service.database.write(
+            lambda session: remove_note(session, str(note_id), expected, member, now)
+        )
+    except Stale as stale:
+        raise _with_both(stale, service, str(note_id), None, "", member, shelf) from None
+
+
+@router.get("/{note_id}/revisions")
+def list_revisions(note_id: uuid.UUID, member: MemberDep, service: ServiceDep) -> list[RevisionOut]:
+    """Every version of a note, oldest first."""
+    with service.database.read() as session:
+        find_row(session, str(note_id), member)
+        rows = session.exec(
+            select(NoteRevision, Member.name)
+            .outerjoin(Member, col(Member.id) == col(NoteRevision.editor_id))
+            .where(NoteRevision.note_id == str(note_id))
+            .order_by(col(NoteRevision.version))
+        )
+        return [
+            RevisionOut(version=r.version, by=by, body=r.body, saved_at=r.saved_at)
+            for r, by in rows
+        ]
+
+
+@router.get("/{note_id}/revisions/{version}/changes")
+def compare(
+    note_id: uuid.UUID, version: int, member: MemberDep, service: ServiceDep
+) -> list[merging.Piece]:
+    """What a version changed in the one before it."""
+    with service.database.read() as session:
+        find_row(session, str(note_id), member)
+        after = _body(session, str(note_id), version)
+        before = _body(session, str(note_id), version - 1) or ""
+    if after is None:
+        raise NotThere(f"note {note_id} has no version {version}")
+    try:
+        return bounded(merging.difference, before, after)
+    except TooMuchWork:
+        return [merging.Piece("removed", before), merging.Piece("added", after)]
+
+
+def _check_place(given: NoteIn, service: Service) -> None:
+    meeting, entry = given.place
+    if meeting and meeting not in service.content.meetings:
+        raise NotThere(f"no meeting is recorded for {meeting}")
+    if entry is not None and entry not in service.content.library:
+        raise NotThere(f"no entry is named {entry!r}")
+
+
+def _read(
+    service: Service, note_id: str, member: MemberOut, shelf: Shelf, response: Response
+) -> NoteOut:
+    with service.database.read() as session:
+        note = note_out(find_row(session, note_id, member), member, shelf)
+    response.headers["ETag"] = f'"{note.version}"'
+    return note
+
+
+def _body(session: Session, note_id: str, version: int | None) -> str | None:
+    revision = session.get(NoteRevision, (note_id, version)) if version else None
+    return revision.body if revision else None
+
+
+class MergedOut(BaseModel):
+    body: str
+    conflicts: int
+
+
+def _with_both(
+    stale: Stale,
+    service: Service,
+    note_id: str,
+    seen: int | None,
+    ours: str,
+    member: MemberOut,
+    shelf: Shelf,
+) -> Stale:
+    """The refusal, with what the client needs to go on: the present text, and both as one."""
+    with service.database.read() as session:
+        current = note_out(find_row(session, note_id, member), member, shelf)
+        base = _body(session, note_id, seen)
+    merged = None
+    if base is not None:
+        names = ("<<<<<<< yours", ">>>>>>> saved meanwhile")
+        try:
+            text, conflicts = bounded(merging.merge, base, ours, current.body, names)
+            merged = MergedOut(body=text, conflicts=conflicts).model_dump()
+        except TooMuchWork:
+            pass  # then there is the present text alone
+    return Stale(stale.detail, current=current.model_dump(mode="json"), merged=merged)
