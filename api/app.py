@@ -12,8 +12,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.middleware.cors import CORSMiddleware
 from fastapi.responses import HTMLResponse, JSONResponse, Response
 from pydantic import BaseModel
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlmodel import select
 from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
@@ -34,7 +35,7 @@ from api import (
     review,
     rights,
 )
-from api.database import Busy
+from api.database import Busy, Failed, sqlite_name
 from api.grading import NoKey
 from api.guard import Guard
 from api.service import ServiceDep, open_service
@@ -46,6 +47,7 @@ RETRY_AFTER = {"Retry-After": "2"}
 
 log = logging.getLogger("readout")
 status = APIRouter(tags=["service"])
+ANY_MEMBER = select(members.Member.id).limit(1)
 
 
 class Health(BaseModel):
@@ -56,10 +58,10 @@ class Health(BaseModel):
 
 @status.head("/health", include_in_schema=False)
 @status.get("/health")
-def health(service: ServiceDep) -> Health:
-    """Whether the service can read its database, and what it serves."""
-    with service.database.read() as session:
-        session.execute(text("SELECT 1"))
+async def health(service: ServiceDep) -> Health:
+    """Whether the service can read its database, and what it serves. 503 once the disk failed."""
+    service.database.check()
+    await service.database.find(ANY_MEMBER, {})
     content = service.content
     return Health(
         status="ok",
@@ -176,13 +178,26 @@ def _add_refusals(app: FastAPI) -> None:
         detail = "this question has no key yet; tell an organizer"
         return _reply(503, detail, "no-key", RETRY_AFTER)
 
+    @app.exception_handler(Failed)
+    async def _failed(_: Request, error: Failed) -> Response:
+        return _reply(503, str(error), "no-database", RETRY_AFTER)
+
+    @app.exception_handler(NoConnection)
+    async def _no_connection(_: Request, error: NoConnection) -> Response:
+        return _reply(503, "too many are reading; try again in a moment", "busy", RETRY_AFTER)
+
     @app.exception_handler(DBAPIError)
     async def _database(_: Request, error: DBAPIError) -> Response:
-        reason = str(error.orig)
-        log.error("the database refused: %s", reason)
-        if "full" in reason:
+        name = sqlite_name(error.orig)
+        log.error("the database refused: %s", name or type(error.orig).__name__)
+        if name == "SQLITE_FULL":
             return _reply(507, "the disk is full; nothing was stored", "disk-full", RETRY_AFTER)
-        return _reply(503, "the database is not reachable; nothing was stored", "no-database")
+        if name.startswith("SQLITE_BUSY"):
+            detail = "another program holds the database; nothing was stored; try again"
+            return _reply(503, detail, "busy", RETRY_AFTER)
+        # A connection that broke off while it committed may have stored it.
+        detail = "the database did not answer, and may have stored this or not; send it again"
+        return _reply(503, detail, "no-database", RETRY_AFTER)
 
 
 def _reply(

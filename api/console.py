@@ -51,7 +51,8 @@ def open_database(settings: "Settings", *, migrated: bool = True) -> "Database":
     from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from api.database import Database, Unusable
+    from api.database import Database
+    from api.engines import Unusable
     from api.migrate import migrate
 
     try:

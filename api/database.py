@@ -7,7 +7,7 @@ for all of them, and none is acknowledged before its data is durable.
 
 import asyncio
 import datetime as dt
-import importlib
+import logging
 import queue
 import threading
 import time
@@ -15,13 +15,15 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
 import sqlalchemy as sa
 from anyio import to_thread
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session, SQLModel
+
+from api.engines import postgresql_engine, sqlite_engine
 
 # A later migration can only change a constraint that it can name.
 SQLModel.metadata.naming_convention = {
@@ -32,6 +34,8 @@ SQLModel.metadata.naming_convention = {
     "pk": "pk_%(table_name)s",
 }
 
+log = logging.getLogger("readout")
+
 T = TypeVar("T")
 I = TypeVar("I")  # noqa: E741
 Job = Callable[[Session], Any]
@@ -39,22 +43,31 @@ Job = Callable[[Session], Any]
 # A handler that raises is asked again for each item by itself; of a refused item it writes nothing.
 Handler = Callable[[Session, Sequence[I]], Sequence[T | Exception]]
 
-OLDEST_SQLITE = (3, 51, 3)  # before it, two connections could corrupt a file in WAL mode
-BUSY_TIMEOUT_MS = 5_000
 MOST_WAITING = 1_000  # writes in the queue; the next one is told to come back
 MOST_TOGETHER = 128  # writes in one commit
 GATHER_S = 0.004  # how long a busy writer waits before it commits what has arrived
 TRIES = 5  # a serializable transaction on PostgreSQL may be asked to begin again
 # Serialization failure, deadlock, and two that inserted the same row at once.
 TO_BEGIN_AGAIN = ("40001", "40P01", "23505")
-
-
-class Unusable(Exception):
-    """The database cannot be used as it is. The message says what to do."""
+# After one of these nobody knows what the disk holds. Trying again can report as saved what is not.
+FATAL = ("SQLITE_IOERR", "SQLITE_CORRUPT", "SQLITE_NOTADB")
 
 
 class Busy(Exception):
     """Too much is waiting. Nothing was stored; the same request may be sent again."""
+
+
+class Failed(Exception):
+    """The disk or the file failed, and nothing is written any more until the service restarts."""
+
+
+@dataclass
+class Counts:
+    """Since the start: how many writes were committed, in how many commits, how many refused."""
+
+    writes: int = 0
+    commits: int = 0
+    refused: int = 0
 
 
 class _Waiting(NamedTuple):
@@ -82,20 +95,33 @@ class UtcDateTime(sa.types.TypeDecorator[dt.datetime]):
 
 
 class Database:
-    """Opens on construction; `close` waits for the writes under way."""
+    """Opens on construction; `close` waits for the writes under way.
+
+    `failure` says why the disk or the file cannot be trusted any more; `on_failure` is called once
+    when that is found, in any thread, and should end the process.
+    """
 
     def __init__(self, url: str) -> None:
         self.is_sqlite = url.startswith("sqlite:")
+        self.failure: str | None = None
+        self.on_failure: Callable[[], None] = lambda: None
+        self.counts = Counts()
         if self.is_sqlite:
-            self._writer = _sqlite_engine(url, writes=True)
-            self._reader = _sqlite_engine(url, writes=False)
+            self._writer = sqlite_engine(url, writes=True)
+            self._reader = sqlite_engine(url, writes=False)
             # Asked on the event loop, which may not wait for a connection that a thread holds.
-            self._finder = _sqlite_engine(url, writes=False)
+            self._finder = sqlite_engine(url, writes=False)
+            for engine in (self._writer, self._reader, self._finder):
+                sa.event.listen(engine, "handle_error", self._judge)
             self._queue: queue.Queue[_Waiting | None] = queue.Queue(MOST_WAITING)
             self._thread = threading.Thread(target=self._write_batches, name="writer", daemon=True)
             self._thread.start()
         else:
-            self._writer = self._reader = self._finder = _postgresql_engine(url)
+            self._writer = postgresql_engine(url)
+            # Even a transaction that only reads may be asked to begin again when serializable.
+            self._reader = self._finder = self._writer.execution_options(
+                isolation_level="REPEATABLE READ", postgresql_readonly=True
+            )
             self._committer = self._writer.execution_options(isolation_level="READ COMMITTED")
 
     @property
@@ -159,38 +185,76 @@ class Database:
         self._wait(_Waiting(_each, job, future))
         return future
 
+    def _judge(self, context: sa.ExceptionContext) -> None:
+        """Whatever the driver raises passes here: after a failed disk, stop."""
+        error = context.original_exception
+        name = sqlite_name(error)
+        if name.startswith(FATAL) and self.failure is None:
+            self.failure = f"{name}: {error}"
+            log.critical("the database failed, %s; stopping", self.failure)
+            self.on_failure()
+
+    def check(self) -> None:
+        """Raises Failed once the disk or the file has failed."""
+        if self.failure:
+            raise Failed(
+                "the database failed; the service stops, and starts again if it is watched"
+            )
+
     def _wait(self, waiting: _Waiting) -> None:
+        self.check()
         try:
             self._queue.put_nowait(waiting)
         except queue.Full:
+            self.counts.refused += 1
             raise Busy(f"{MOST_WAITING} writes are waiting; try again in a moment") from None
+
+    @property
+    def waiting(self) -> int:
+        """How many writes are in the queue."""
+        return self._queue.qsize() if self.is_sqlite else 0
 
     def _write_batches(self) -> None:
         together = 1
         while (first := self._queue.get()) is not None:
             if self._queue.qsize() + 1 < together:
                 time.sleep(GATHER_S)  # more are on their way, and a commit costs the same for all
-            batch, last = [first], False
-            while len(batch) < MOST_TOGETHER and not last:
-                try:
-                    waiting = self._queue.get_nowait()
-                except queue.Empty:
-                    break
-                if waiting is None:
-                    last = True
-                else:
-                    batch.append(waiting)
+            more, last = self._take(MOST_TOGETHER - 1)
+            batch = [first, *more]
             together = len(batch)
-            _settle(batch, self._write_batch(batch))
+            outcomes = self._write_batch(batch)
+            if _is_locked(outcomes[0]) and not last:
+                # They have waited as long as the first; together they are told, not one by one.
+                more, last = self._take(MOST_WAITING)
+                outcomes += [outcomes[0]] * len(more)
+                batch += more
+            _settle(batch, outcomes)
             if last:
                 return
+
+    def _take(self, most: int) -> tuple[list[_Waiting], bool]:
+        """What waits in the queue, and whether its end was reached."""
+        taken: list[_Waiting] = []
+        while len(taken) < most:
+            try:
+                waiting = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if waiting is None:
+                return taken, True
+            taken.append(waiting)
+        return taken, False
 
     def _write_batch(self, batch: list[_Waiting]) -> list[Any]:
         """One commit for the whole batch; returns each one's result or its exception."""
         try:
+            self.check()
             with Session(self._writer, expire_on_commit=False) as session, session.begin():
-                return _handle(session, batch)
-        except OperationalError as error:
+                outcomes = _handle(session, batch)
+            self.counts.commits += 1
+            self.counts.writes += len(batch)
+            return outcomes
+        except (OperationalError, Failed) as error:
             return [error] * len(batch)  # a full disk or a broken file is everyone's affair
         except Exception as error:
             if len(batch) == 1:
@@ -209,10 +273,12 @@ class Database:
 
         return _again_if_asked(lambda: self._in_transaction(self._committer, job))
 
-    @staticmethod
-    def _in_transaction(engine: sa.Engine, job: Callable[[Session], T]) -> T:
+    def _in_transaction(self, engine: sa.Engine, job: Callable[[Session], T]) -> T:
         with Session(engine, expire_on_commit=False) as session, session.begin():
-            return job(session)
+            result = job(session)
+        self.counts.commits += 1
+        self.counts.writes += 1
+        return result
 
 
 def _again_if_asked(attempt: Callable[[], T]) -> T:
@@ -226,6 +292,15 @@ def _again_if_asked(attempt: Callable[[], T]) -> T:
                 raise
             time.sleep(0.01 * 2**number)
     raise AssertionError("unreachable")
+
+
+def sqlite_name(error: object) -> str:
+    """The name of SQLite's error, "SQLITE_FULL"; empty for any other."""
+    return str(getattr(error, "sqlite_errorname", None) or "")
+
+
+def _is_locked(outcome: object) -> bool:
+    return isinstance(outcome, DBAPIError) and sqlite_name(outcome.orig).startswith("SQLITE_BUSY")
 
 
 def _each(session: Session, jobs: Sequence[Job]) -> list[Any]:
@@ -277,75 +352,3 @@ def _tell(told: list[tuple[Any, Any]]) -> None:
             future.set_exception(outcome)
         else:
             future.set_result(outcome)
-
-
-def _sqlite_engine(url: str, *, writes: bool) -> sa.Engine:
-    driver = _sqlite_driver()
-    path = Path(sa.make_url(url).database or "")
-    if not path.name:
-        raise Unusable("an SQLite database in memory would be lost; name a file: sqlite:///PATH")
-    try:
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # ours alone
-    except OSError as error:
-        raise Unusable(f"cannot make the folder {path.parent}: {error.strerror}") from error
-    engine = sa.create_engine(
-        url,
-        module=driver,
-        poolclass=sa.QueuePool,
-        pool_size=1 if writes else 8,
-        max_overflow=0,
-        pool_timeout=5,
-    )
-
-    @sa.event.listens_for(engine, "connect")
-    def _settings(connection: Any, _record: object) -> None:
-        connection.isolation_level = None  # the driver must not begin transactions by itself
-        run = connection.execute
-        run(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")  # first: the next line may meet a lock
-        if run("PRAGMA journal_mode = WAL").fetchone() != ("wal",):
-            raise Unusable(f"{path} cannot use a write-ahead log; keep it on a local disk")
-        run("PRAGMA synchronous = FULL")  # NORMAL loses acknowledged commits in a power cut
-        run("PRAGMA foreign_keys = ON")  # off by default, per connection
-        run("PRAGMA trusted_schema = OFF")
-        run("PRAGMA cell_size_check = ON")
-        run("PRAGMA journal_size_limit = 67108864")
-        if not writes:
-            run("PRAGMA query_only = ON")
-
-    @sa.event.listens_for(engine, "begin")
-    def _begin(connection: sa.Connection) -> None:
-        # A deferred transaction that turns into a write fails at once when it meets another.
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
-
-    return engine
-
-
-def _sqlite_driver() -> Any:
-    """The SQLite in use: the packaged one where there is one, else Python's own."""
-    try:
-        driver: Any = importlib.import_module("pysqlite3.dbapi2")
-    except ImportError:
-        driver = importlib.import_module("sqlite3")
-    if driver.sqlite_version_info < OLDEST_SQLITE:
-        oldest = ".".join(map(str, OLDEST_SQLITE))
-        raise Unusable(
-            f"SQLite {driver.sqlite_version} can corrupt a file that two connections write; "
-            f"install SQLite {oldest} or later (pip install pysqlite3)"
-        )
-    return driver
-
-
-def _postgresql_engine(url: str) -> sa.Engine:
-    address = sa.make_url(url).set(drivername="postgresql+psycopg")
-    try:
-        return sa.create_engine(
-            address,
-            isolation_level="SERIALIZABLE",
-            pool_size=8,
-            max_overflow=0,
-            pool_timeout=5,
-            pool_pre_ping=True,
-            connect_args={"options": "-c synchronous_commit=on -c timezone=UTC"},
-        )
-    except ImportError as error:
-        raise Unusable("PostgreSQL needs its driver; pip install 'readout[postgresql]'") from error

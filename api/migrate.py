@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
 
-from api.database import Database, Unusable
+from api.database import Database
+from api.engines import Unusable
 
 if TYPE_CHECKING:
     from alembic.config import Config

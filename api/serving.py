@@ -4,12 +4,15 @@ import datetime as dt
 import logging
 import os
 import socket
+from contextlib import suppress
 from pathlib import Path
 
 import typer
 
 from api.console import ROOT, fail, load_settings, open_database, remember_address
 from api.settings import Settings
+
+FAILED = 70  # the disk or the file failed: whoever watches the service should start it again
 
 
 def build_site(settings: Settings, *, preview: bool = False) -> None:
@@ -55,22 +58,36 @@ def serve(host: str, port: int, *, build: bool, preview: bool) -> None:
         typer.echo(
             f"Nobody has joined yet. The first organizer joins at {settings.base}/join#{code}"
         )
-    _listen(settings, host, port)
+    listen(settings, host, port)
 
 
-def _listen(settings: Settings, host: str, port: int) -> None:
+def listen(settings: Settings, host: str, port: int) -> None:
     import uvicorn
 
     from api.app import create_app
 
-    uvicorn.run(
-        create_app(settings),
+    app = create_app(settings)
+    config = uvicorn.Config(
+        app,
         host=host,
         port=port,
         log_level="warning",
         server_header=False,
         timeout_graceful_shutdown=10,
     )
+    server = uvicorn.Server(config)
+    database = app.state.service.database
+
+    def stop() -> None:
+        server.should_exit = True
+
+    database.on_failure = stop
+    with suppress(KeyboardInterrupt):
+        server.run()
+    if database.failure:
+        raise typer.Exit(FAILED)
+    if not server.started:
+        raise typer.Exit(1)
 
 
 def _check_port(host: str, port: int) -> None:
