@@ -12,6 +12,7 @@ from typing import Any
 from api import carrying, notebook_pages, pages, quiz_pages
 from api.backlinks import Mentions
 from api.content import Content
+from api.entry_links import link_entries
 from api.glossary import Glossary
 from api.ledgers import DemoLedger, ledger_list
 from api.map import library_map
@@ -46,6 +47,8 @@ def assemble(
         html = notebook_pages.notebook_page(html, f"{slug}.ipynb", path)
         return "", parts.glossary.link(html, linker(GLOSSARY)), ""
     html = notebook_pages.render_math(html, path)
+    if folder == "meetings":
+        html = link_entries(html, parts.content, linker)
     if folder in ("topics", "library", "meetings", "quizzes") and slug != "index":
         html = parts.glossary.link(html, linker(GLOSSARY))
     if not is_record(path, parts.content):

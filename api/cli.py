@@ -7,6 +7,7 @@ import typer
 
 from api.cli_answers import agenda, regrade, tell_moved
 from api.cli_new import new
+from api.cli_notes import notes
 from api.cli_quiz import quiz
 from api.console import fail, last_address, load_content, load_settings, open_database
 
@@ -19,6 +20,7 @@ app = typer.Typer(
 )
 app.add_typer(new, name="new")
 app.add_typer(quiz, name="quiz")
+app.add_typer(notes, name="notes")
 app.command()(agenda)
 app.command()(regrade)
 

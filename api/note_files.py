@@ -10,6 +10,8 @@ All else in a file is left as it is: its header, its line ends, its spaces.
 """
 
 import re
+import subprocess
+import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -95,6 +97,11 @@ def _block(note: Carried, newline: str) -> str:
     )
 
 
+def titles_of(content: Content) -> dict[str, str]:
+    """What notes can lead to."""
+    return {slug: entry.title for slug, entry in content.library.items()}
+
+
 def meeting_file(content: Content, meeting: str) -> Path:
     return content.root / content.meetings[meeting].path
 
@@ -112,3 +119,19 @@ def read_published(content: Content) -> dict[str, PublishedNote]:
         for block in read_blocks(read_text(meeting_file(content, slug))):
             found[block.note_id] = PublishedNote(block.text, link)
     return found
+
+
+def as_patch(name: str, before: str, after: str) -> str:
+    """What turns the one into the other, for `git apply` in the checkout. "" if nothing does."""
+    with tempfile.TemporaryDirectory() as folder:
+        for side, text in (("a", before), ("b", after)):
+            path = Path(folder, side, name)
+            path.parent.mkdir(parents=True)
+            path.write_bytes(text.encode())
+        compare = ("git", "diff", "--no-index", "--no-prefix", "--no-color", "--no-ext-diff")
+        done = subprocess.run(  # noqa: S603  our own words
+            [*compare, f"a/{name}", f"b/{name}"], cwd=folder, capture_output=True
+        )
+    if done.returncode > 1:
+        raise OSError(done.returncode, done.stderr.decode().strip(), "the patch")
+    return done.stdout.decode()

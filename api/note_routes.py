@@ -12,6 +12,7 @@ from sqlmodel import Session, col, select
 from api import merging
 from api.bounded import TooMuchWork, bounded
 from api.members import Member, MemberDep, MemberOut
+from api.note_files import titles_of
 from api.notes import (
     Body,
     Note,
@@ -58,8 +59,7 @@ ExpectedDep = Annotated[int | None, Depends(_expected_version)]
 
 
 async def _shelf(service: ServiceDep) -> Shelf:
-    titles = {slug: entry.title for slug, entry in service.content.library.items()}
-    return Shelf(titles, service.published)
+    return Shelf(titles_of(service.content), service.published)
 
 
 ShelfDep = Annotated[Shelf, Depends(_shelf)]

@@ -1,0 +1,179 @@
+"""Between the notes of the database and the files of meetings: out for a pull request, and back.
+
+Both sides may have changed a note. Git is right about what is published, the database about what
+members say, so neither text is thrown away: both are revisions, and the newest one merges them.
+"""
+
+import datetime as dt
+from typing import Literal, NamedTuple
+
+from sqlalchemy import update
+from sqlmodel import Session, col, select
+
+from api import merging
+from api.bounded import TooMuchWork, bounded
+from api.database import Database
+from api.note_files import Block, Carried, read_blocks, write_blocks
+from api.notes import LARGEST_NOTE, Note, NoteRevision, Written, add_revision, newest, rendered
+from api.wire import TooSlow
+
+TRIES = 5  # a member may save the note while the texts are compared
+
+What = Literal["unchanged", "changed", "merged", "both kept", "left alone"]
+
+
+class Told(NamedTuple):
+    """What became of a note of a file."""
+
+    note_id: str
+    what: What
+    why: str = ""
+
+
+class Seen(NamedTuple):
+    """A note as both sides know it."""
+
+    version: int
+    editor_id: str | None
+    here: str
+    base: str  # what the file was last known to hold
+
+
+class Plan(NamedTuple):
+    """What taking a text from a file makes of a note: the revisions to add, oldest first."""
+
+    told: Told
+    texts: tuple[tuple[str, str | None], ...] = ()  # each with its editor; none: the file
+
+
+def take_back(
+    database: Database, text: str, titles: dict[str, str], now: dt.datetime
+) -> list[Told]:
+    """Take what the notes of a file say into the database."""
+    return [_take_block(database, block, titles, now) for block in read_blocks(text)]
+
+
+def _take_block(database: Database, block: Block, titles: dict[str, str], now: dt.datetime) -> Told:
+    for _ in range(TRIES):
+        with database.read() as session:
+            seen = _look(session, block)
+        if isinstance(seen, Told):
+            return seen
+        plan = _plan(block, seen)
+        try:
+            texts = [(rendered(body, titles), editor) for body, editor in plan.texts]
+        except TooSlow as error:
+            return Told(block.note_id, "left alone", error.detail)
+        if not texts or database.write(lambda s: _apply(s, block, seen, texts, now)):  # noqa: B023
+            return plan.told
+    return Told(block.note_id, "left alone", "it is being changed; try again")
+
+
+def _look(session: Session, block: Block) -> Seen | Told:
+    note = session.get(Note, block.note_id)
+    if note is None:
+        return Told(block.note_id, "left alone", "no such note is known here")
+    if note.deleted_at:
+        return Told(block.note_id, "left alone", "its author deleted it; remove it from the file")
+    revisions = session.exec(
+        select(NoteRevision)
+        .where(NoteRevision.note_id == block.note_id)
+        .order_by(col(NoteRevision.version))
+    ).all()
+    current = revisions[-1]
+    from_file = [r for r in revisions if r.editor_id is None and r.version > block.version]
+    exported = [r for r in revisions if r.version == block.version]
+    base = (from_file or exported)[-1:]
+    return Seen(note.version, current.editor_id, current.body, base[0].body if base else "")
+
+
+def _plan(block: Block, seen: Seen) -> Plan:
+    there = block.text
+    if there in (seen.base, seen.here):
+        return Plan(Told(block.note_id, "unchanged"))
+    if not there.strip() or len(there.encode()) > LARGEST_NOTE:
+        why = f"its text in the file is empty or larger than {LARGEST_NOTE:,} bytes"
+        return Plan(Told(block.note_id, "left alone", why))
+    if seen.here == seen.base:
+        return Plan(Told(block.note_id, "changed"), ((there, None),))
+    # Whoever wrote the text of the site is named for the merged one, which holds it.
+    merged = _merged(seen.base, seen.here, there)
+    if len(merged.text.encode()) > LARGEST_NOTE:
+        told = Told(block.note_id, "both kept", "together too large; see its revisions")
+        return Plan(told, ((there, None), (seen.here, seen.editor_id)))
+    told = Told(block.note_id, "both kept" if merged.conflicts else "merged")
+    return Plan(told, ((there, None), (merged.text, seen.editor_id)))
+
+
+def _merged(base: str, here: str, there: str) -> merging.Merged:
+    try:
+        return bounded(merging.merge, base, here, there)
+    except TooMuchWork:
+        return merging.side_by_side(here, there)
+
+
+def _apply(
+    session: Session,
+    block: Block,
+    seen: Seen,
+    texts: list[tuple[Written, str | None]],
+    now: dt.datetime,
+) -> bool:
+    """Add the revisions, unless the note has changed since it was seen."""
+    note = session.get(Note, block.note_id)
+    if note is None or note.deleted_at or note.version != seen.version:
+        return False
+    for text, editor in texts:
+        note.version += 1
+        add_revision(session, note.id, note.version, text, editor, now)
+    session.add(note)
+    return True
+
+
+class Export(NamedTuple):
+    """The file of a meeting with its public notes, and what to say about it."""
+
+    before: str
+    after: str
+    notes: list[Carried]
+    unsettled: list[str]  # ids of notes that hold both sides of a change
+    kept_back: int  # notes for the group or their author alone
+    told: list[Told]
+
+
+def export(
+    database: Database, meeting: str, text: str, titles: dict[str, str], now: dt.datetime
+) -> Export:
+    """Changes nothing in the file; what it says of notes is taken into the database first."""
+    told = take_back(database, text, titles, now)
+    query = newest().where(col(Note.meeting) == meeting)
+    with database.read() as session:
+        rows = session.exec(query.order_by(col(Note.created_at), col(Note.id))).all()
+        public = [
+            Carried(note.id, note.version, revision.body)
+            for note, revision, _ in rows
+            if note.visibility == "public"
+        ]
+    unsettled = [note.note_id for note in public if _is_unsettled(note.text)]
+    carried = [note for note in public if note.note_id not in unsettled]
+    after = write_blocks(text, carried)
+    return Export(text, after, carried, unsettled, len(rows) - len(public), told)
+
+
+def _is_unsettled(text: str) -> bool:
+    lines = text.splitlines()
+    return merging.HERE in lines and merging.THERE in lines
+
+
+def mark_exported(database: Database, notes: list[Carried]) -> None:
+    """Say of each note which of its versions stands in a file now."""
+
+    def mark(session: Session) -> None:
+        for note in notes:
+            session.execute(
+                update(Note)
+                .where(col(Note.id) == note.note_id)
+                .values(exported_version=note.version)
+            )
+
+    database.write(mark)
