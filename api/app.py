@@ -19,14 +19,18 @@ from starlette.exceptions import HTTPException
 from starlette.middleware.gzip import GZipMiddleware
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from api import (
     agenda,
     agenda_markdown,
     analysis,
     answers,
+    devices,
+    joining,
     meetings,
     members,
+    membership,
     note_routes,
     quizzes,
     reference,
@@ -107,7 +111,7 @@ def create_app(
     )
     app.state.service = service
     modules: tuple[Any, ...] = (answers, quizzes, members, note_routes, meetings, reports, results)
-    modules += (analysis, agenda, agenda_markdown, review, rights)
+    modules += (analysis, agenda, agenda_markdown, review, rights, joining, devices, membership)
     for router in (*(module.router for module in modules), status):
         app.include_router(router, prefix=API)  # the first is asked first, and asked the most
     _add_reference(app)
@@ -122,7 +126,9 @@ def create_app(
             expose_headers=["ETag"],
             allow_credentials=False,  # a site elsewhere signs in with a bearer token
         )
-    app.add_middleware(Guard, origins=(settings.base, *settings.cors_origins))
+    app.add_middleware(Guard, settings=settings)
+    if settings.proxies:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
     # Asked when no endpoint is: a mount at "/" would answer for unknown endpoints too.
     app.router.default = Site(settings.site_dir)
     return app

@@ -1,12 +1,18 @@
 """What every request passes and every reply carries: same origin for changes, security headers."""
 
+import re
+from ipaddress import ip_address
+
 from starlette.datastructures import Headers
 from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.settings import Settings
+
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LARGEST_BODY = 65_536  # bytes
+HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 # Material starts itself with inline scripts; everything else comes from this origin.
 SITE_POLICY = (
@@ -14,47 +20,77 @@ SITE_POLICY = (
     "img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; "
     "frame-ancestors 'none'"
 )
-API_POLICY = "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+API_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
+    "frame-ancestors 'none'"
+)
 
 
 class Guard:
-    """ASGI middleware. `origins` are those from which a browser may change something."""
+    """ASGI middleware around everything, so that no reply goes out without its headers."""
 
-    def __init__(self, app: ASGIApp, origins: tuple[str, ...]) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = RequestBodyLimitMiddleware(app, LARGEST_BODY)
-        self.origins = origins
+        # From these a browser may change something.
+        self.origins = (settings.base, *settings.cors_origins)
+        self.host = settings.host
+        https_only = {b"strict-transport-security": b"max-age=31536000"}
+        self.always = https_only if settings.is_https else {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         is_api = scope["path"].startswith("/api/")
-        replaced = False
+        begun = replaced = False
+
+        async def send_with_headers(message: Message) -> None:
+            nonlocal begun
+            if message["type"] == "http.response.start":
+                begun = True
+                _add_headers(message, self.always | (API_HEADERS if is_api else SITE_HEADERS))
+            await send(message)
 
         async def send_guarded(message: Message) -> None:
             nonlocal replaced
             if replaced:
                 return  # the rest of a reply that ours took the place of
-            if message["type"] == "http.response.start":
-                if is_api and message["status"] == 413:
-                    # The limiter replies in plain text.
-                    detail = f"the body is larger than {LARGEST_BODY} bytes; send less"
-                    await _refuse(413, detail, "too-large", scope, receive, send_guarded_once)
-                    replaced = True
-                    return
-                _add_headers(message, is_api)
-            await send(message)
+            if is_api and message["type"] == "http.response.start" and message["status"] == 413:
+                # The limiter replies in plain text.
+                detail = f"the body is larger than {LARGEST_BODY} bytes; send less"
+                replaced = True
+                await _refuse(413, detail, "too-large", scope, receive, send_with_headers)
+                return
+            await send_with_headers(message)
 
-        async def send_guarded_once(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                _add_headers(message, is_api)
-            await send(message)
-
+        if not self._is_ours(scope):
+            detail = f"this service is reached at {self.origins[0]}, by no other name"
+            await _refuse(421, detail, "other-host", scope, receive, send_with_headers)
+            return
         if is_api and not self._may_change(scope):
             detail = "a page of another site may change nothing here"
-            await _refuse(403, detail, "cross-site", scope, receive, send_guarded_once)
+            await _refuse(403, detail, "cross-site", scope, receive, send_with_headers)
             return
-        await self.app(scope, receive, send_guarded)
+        try:
+            await self.app(scope, receive, send_guarded)
+        except Exception:
+            if not begun:
+                detail = "a mistake of ours; it is in the log of the service"
+                await _refuse(500, detail, "error", scope, receive, send_with_headers)
+            raise  # the server writes it to its log
+
+    def _is_ours(self, scope: Scope) -> bool:
+        """By its own name or by an address: a foreign name that leads here is somebody's trick."""
+        host = Headers(scope=scope).get("host", "")
+        if not HOST.fullmatch(host):
+            return False
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        if name.lower() in (self.host, "localhost"):
+            return True
+        try:
+            return bool(ip_address(name.strip("[]")))
+        except ValueError:
+            return False
 
     def _may_change(self, scope: Scope) -> bool:
         """Browsers say where a request comes from; programs, which carry no cookie, need not."""
@@ -85,10 +121,9 @@ API_HEADERS = _headers(API_POLICY, "no-store")
 SITE_HEADERS = _headers(SITE_POLICY, "no-cache")
 
 
-def _add_headers(message: Message, is_api: bool) -> None:
+def _add_headers(message: Message, added: dict[bytes, bytes]) -> None:
     """Add what the reply does not say itself."""
     given = {name for name, _ in message["headers"]}  # small letters: ASGI sees to that
-    added = API_HEADERS if is_api else SITE_HEADERS
     message["headers"] = [
         *message["headers"],
         *(item for item in added.items() if item[0] not in given),

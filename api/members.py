@@ -4,21 +4,26 @@ import datetime as dt
 import hashlib
 import secrets
 import uuid
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Annotated, Literal
 
 import sqlalchemy as sa
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from sqlalchemy import delete, update
+from sqlalchemy.exc import DBAPIError
 from sqlmodel import Field, Session, SQLModel, col, select
 
-from api.database import Database, UtcDateTime
+from api.database import Busy, Database, UtcDateTime
 from api.service import NowDep, Service, ServiceDep
-from api.wire import Input, Name, NotAllowed, NotSignedIn, NotThere, Secret
+from api.wire import Input, Name, NotAllowed, NotSignedIn, Secret
 
 Role = Literal["member", "organizer"]
 INVITATION_LASTS = dt.timedelta(days=14)
 SESSION_LASTS = dt.timedelta(days=180)
+SESSION_RESTS = dt.timedelta(days=90)  # unused for so long, it has ended
+USE_IS_NOTED = dt.timedelta(hours=1)  # how exactly the last use of a session is known
 
 router = APIRouter(tags=["members"])
 
@@ -33,12 +38,17 @@ class Member(SQLModel, table=True):
     role: str
     joined_at: dt.datetime = Field(sa_type=UtcDateTime)
     erased_at: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
+    removed_at: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
 
 
 class Invitation(SQLModel, table=True):
-    """A link that makes one member, once. Only the hash of its code is kept."""
+    """A code that works once. Only its hash is kept.
+
+    It makes a member; with a `member_id`, it makes a session of that member on another device.
+    """
 
     code_hash: str = Field(primary_key=True)
+    member_id: str | None = Field(default=None, foreign_key="member.id", index=True)
     name: str
     role: str
     made_at: dt.datetime = Field(sa_type=UtcDateTime)
@@ -53,7 +63,9 @@ class SignIn(SQLModel, table=True):
 
     token_hash: str = Field(primary_key=True)
     member_id: str = Field(foreign_key="member.id", index=True)
+    device: str = ""
     made_at: dt.datetime = Field(sa_type=UtcDateTime)
+    used_at: dt.datetime = Field(sa_type=UtcDateTime)  # to the hour
     expires_at: dt.datetime = Field(sa_type=UtcDateTime)
 
 
@@ -73,8 +85,8 @@ class JoinOut(BaseModel):
     token: str
 
 
-def _hash(secret: str) -> str:
-    # The secrets have 192 random bits, so a plain hash cannot be searched.
+def hash_of(secret: str) -> str:
+    # What lasts has 192 random bits, so that a plain hash cannot be searched.
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
@@ -83,7 +95,7 @@ def invite(session: Session, name: str, role: Role, now: dt.datetime) -> str:
     code = secrets.token_urlsafe(24)
     session.add(
         Invitation(
-            code_hash=_hash(code),
+            code_hash=hash_of(code),
             name=name,
             role=role,
             made_at=now,
@@ -105,27 +117,46 @@ def invite_first_organizer(session: Session, now: dt.datetime) -> str | None:
     return invite(session, "", "organizer", now)
 
 
-def join(session: Session, given: JoinIn, now: dt.datetime) -> JoinOut:
-    """Use an invitation up. Raises NotThere, in the same words whatever is wrong with it."""
-    invitation = session.get(Invitation, _hash(given.invite))
-    if invitation is None or invitation.used_at or invitation.expires_at <= now:
-        raise NotThere("this invitation is unknown, used or expired; ask an organizer for another")
-    invitation.used_at = now
+def use_up(session: Session, code: str, now: dt.datetime, *, device: bool) -> Invitation | None:
+    """The invitation, or the code for a device, if it is good. Of two at once, one gets it."""
+    code_hash = hash_of(code)
+    used = session.connection().execute(
+        update(Invitation)
+        .where(
+            col(Invitation.code_hash) == code_hash,
+            col(Invitation.member_id).is_not(None)
+            if device
+            else col(Invitation.member_id).is_(None),
+            col(Invitation.used_at).is_(None),
+            col(Invitation.expires_at) > now,
+        )
+        .values(used_at=now, name="")  # a member says their own name, and may take it back
+    )
+    return session.get(Invitation, code_hash) if used.rowcount == 1 else None
+
+
+def join(session: Session, given: JoinIn, now: dt.datetime, device: str = "") -> JoinOut | None:
+    """Use an invitation up; None whatever is wrong with it."""
+    invitation = use_up(session, given.invite, now, device=False)
+    if invitation is None:
+        return None
     member = Member(id=str(uuid.uuid4()), name=given.name, role=invitation.role, joined_at=now)
     session.add(member)
     session.flush()  # the sign-in refers to the member
-    token = sign_in(session, member.id, now)
+    token = sign_in(session, member.id, now, device)
     return JoinOut(member=MemberOut.model_validate(member, from_attributes=True), token=token)
 
 
-def sign_in(session: Session, member_id: str, now: dt.datetime) -> str:
+def sign_in(session: Session, member_id: str, now: dt.datetime, device: str = "") -> str:
     """Open a session for a device and return its token, which is stored nowhere."""
     token = secrets.token_urlsafe(24)
     session.add(
         SignIn(
-            token_hash=_hash(token),
+            token_hash=hash_of(token),
             member_id=member_id,
+            device=device,
             made_at=now,
+            used_at=now,
             expires_at=now + SESSION_LASTS,
         )
     )
@@ -134,7 +165,7 @@ def sign_in(session: Session, member_id: str, now: dt.datetime) -> str:
 
 def cookie_name(service: Service) -> str:
     # The prefix makes browsers insist on https and on this very host.
-    return "__Host-readout" if service.settings.base.startswith("https:") else "readout"
+    return "__Host-readout" if service.settings.is_https else "readout"
 
 
 def _token(request: Request, service: Service) -> str | None:
@@ -145,9 +176,19 @@ def _token(request: Request, service: Service) -> str | None:
 
 
 _SIGN_INS = (
-    sa.select(col(SignIn.token_hash), col(Member.id), col(Member.name), col(Member.role))
+    sa.select(
+        col(SignIn.token_hash),
+        col(SignIn.used_at),
+        col(Member.id),
+        col(Member.name),
+        col(Member.role),
+    )
     .join(SignIn, col(SignIn.member_id) == col(Member.id))
-    .where(col(SignIn.expires_at) > sa.bindparam("now"))
+    .where(
+        col(SignIn.expires_at) > sa.bindparam("now"),
+        col(SignIn.used_at) > sa.bindparam("rested"),
+        col(Member.removed_at).is_(None),
+    )
 )
 _SIGN_IN = _SIGN_INS.where(col(SignIn.token_hash) == sa.bindparam("token"))
 _ALL_SIGN_INS = _SIGN_INS.where(col(SignIn.token_hash).in_(sa.bindparam("tokens", expanding=True)))
@@ -156,13 +197,30 @@ NOBODY = "not signed in; open the join link that an organizer gave you"
 
 async def find_member(database: Database, token: str, now: dt.datetime) -> MemberOut | None:
     """Whose token it is. Asked anew each time, so that an ended session ends at once."""
-    found = await database.find(_SIGN_IN, {"token": _hash(token), "now": now})
-    return MemberOut(id=found.id, name=found.name, role=found.role) if found else None
+    asked = {"token": hash_of(token), "now": now, "rested": now - SESSION_RESTS}
+    found = await database.find(_SIGN_IN, asked)
+    if found is None:
+        return None
+    if found.used_at <= now - USE_IS_NOTED:
+        with suppress(Busy, DBAPIError):  # who reads need not wait for a disk that is full
+            await database.write_together(note_use, (found.token_hash, now))
+    return MemberOut(id=found.id, name=found.name, role=found.role)
+
+
+def note_use(session: Session, used: Sequence[tuple[str, dt.datetime]]) -> list[Exception | None]:
+    """Keep when these sessions, by the hash of their token, were last used."""
+    now = max(moment for _, moment in used)
+    hashes = [token for token, _ in used]
+    session.execute(update(SignIn).where(col(SignIn.token_hash).in_(hashes)).values(used_at=now))
+    return [None] * len(used)
 
 
 def find_members(session: Session, hashes: list[str], now: dt.datetime) -> dict[str, str]:
-    """The ids of those who are signed in, by the hash of their token."""
-    found = session.connection().execute(_ALL_SIGN_INS, {"tokens": hashes, "now": now})
+    """The ids of those who are signed in, by their token's hash. For a writer: notes the use."""
+    asked = {"tokens": hashes, "now": now, "rested": now - SESSION_RESTS}
+    found = session.connection().execute(_ALL_SIGN_INS, asked).all()
+    if old := [(row.token_hash, now) for row in found if row.used_at <= now - USE_IS_NOTED]:
+        note_use(session, old)
     return {row.token_hash: row.id for row in found}
 
 
@@ -171,13 +229,19 @@ def token_hash(request: Request, service: Service) -> str:
     token = _token(request, service)
     if not token:
         raise NotSignedIn(NOBODY)
-    return _hash(token)
+    return hash_of(token)
+
+
+def end_sessions(session: Session, member_id: str) -> None:
+    """End every session of a member, and what could open another."""
+    session.execute(delete(SignIn).where(col(SignIn.member_id) == member_id))
+    session.execute(delete(Invitation).where(col(Invitation.member_id) == member_id))
 
 
 def forget_device(session: Session, request: Request, service: Service) -> None:
     """End the session that the request came with."""
     token = _token(request, service) or ""
-    session.execute(delete(SignIn).where(col(SignIn.token_hash) == _hash(token)))
+    session.execute(delete(SignIn).where(col(SignIn.token_hash) == hash_of(token)))
 
 
 async def signed_in(request: Request, service: ServiceDep, now: NowDep) -> MemberOut:
@@ -197,22 +261,6 @@ async def organizing(member: MemberDep) -> MemberOut:
 
 
 OrganizerDep = Annotated[MemberOut, Depends(organizing)]
-
-
-@router.post("/join", status_code=201)
-def join_group(given: JoinIn, response: Response, service: ServiceDep, now: NowDep) -> JoinOut:
-    """Turn an invitation into a member and a session. 404 if it cannot be used."""
-    joined = service.database.write(lambda session: join(session, given, now))
-    response.set_cookie(
-        cookie_name(service),
-        joined.token,
-        max_age=int(SESSION_LASTS.total_seconds()),
-        httponly=True,
-        samesite="lax",
-        secure=service.settings.base.startswith("https:"),
-        path="/",
-    )
-    return joined
 
 
 class SessionOut(BaseModel):

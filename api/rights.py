@@ -4,14 +4,24 @@ import datetime as dt
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import delete, update
+from sqlalchemy import update
 from sqlmodel import Session, col, select
 
 from api.answers import Answer, own_answers
-from api.members import Member, MemberDep, MemberOut, SignIn, cookie_name, forget_device
+from api.members import (
+    Member,
+    MemberDep,
+    MemberOut,
+    SignIn,
+    cookie_name,
+    end_sessions,
+    forget_device,
+)
 from api.notes import Note, NoteRevision
 from api.reports import ProblemReport
 from api.service import NowDep, ServiceDep
+
+DEVICE_FIELDS = {"device", "made_at", "used_at", "expires_at"}
 
 router = APIRouter(tags=["members"])
 
@@ -31,8 +41,12 @@ def export(member: MemberDep, service: ServiceDep, now: NowDep) -> dict[str, Any
             .where(ProblemReport.member_id == member.id)
             .order_by(col(ProblemReport.reported_at), col(ProblemReport.id))
         )
+        sessions = session.exec(select(SignIn).where(SignIn.member_id == member.id))
+        person = session.get(Member, member.id)
+        assert person
         return {
-            "member": member,
+            "member": {**member.model_dump(), "joined_at": person.joined_at},
+            "devices": [row.model_dump(include=DEVICE_FIELDS) for row in sessions],
             "answers": own_answers(session, service, member, now),
             "notes": [_note(note, revision) for note, revision in notes],
             "reports": [
@@ -86,7 +100,7 @@ def forget(session: Session, member: MemberOut, now: dt.datetime) -> None:
         .where(col(ProblemReport.member_id) == member.id)
         .values(text="", closed_at=now)
     )
-    session.execute(delete(SignIn).where(col(SignIn.member_id) == member.id))
+    end_sessions(session, member.id)
     session.execute(
         update(Member).where(col(Member.id) == member.id).values(name="", erased_at=now)
     )

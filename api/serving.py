@@ -73,6 +73,7 @@ def listen(settings: Settings, host: str, port: int) -> None:
         port=port,
         log_level="warning",
         server_header=False,
+        proxy_headers=False,  # the app asks READOUT_PROXIES
         timeout_graceful_shutdown=10,
     )
     server = uvicorn.Server(config)

@@ -1,11 +1,24 @@
 """What an installation may set, read once from the environment."""
 
+import re
 from functools import lru_cache
+from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+# A browser sends an origin in this form. `*` and `null` are none, and any site could send them.
+ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
+
+
+def _split(given: object) -> object:
+    return [part.strip() for part in given.split(",")] if isinstance(given, str) else given
+
+
+Listed = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 
 
 class Settings(BaseSettings):
@@ -31,9 +44,13 @@ class Settings(BaseSettings):
         pattern=r"^https?://[^\s/]+",
         description="The address under which members reach the site; join links begin with it.",
     )
-    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+    cors_origins: Listed = Field(
         default=(),
         description="Exact origins, separated by commas, of a site that is served elsewhere.",
+    )
+    proxies: Listed = Field(
+        default=(),
+        description="Addresses, separated by commas, of the reverse proxies that are believed.",
     )
     token: str | None = Field(
         default=None, description="Who `readout quiz take` answers as, when not by a join link."
@@ -51,10 +68,37 @@ class Settings(BaseSettings):
         default=0, ge=0, lt=2**31, description="The seed of all that the demos draw at random."
     )
 
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in given:
+            if not ORIGIN.fullmatch(origin):
+                raise ValueError(
+                    f"{origin!r} is no exact origin; write https://site.example, in small letters, "
+                    "with nothing after the name or the port"
+                )
+        return given
+
+    @field_validator("proxies")
+    @classmethod
+    def _are_addresses(cls, given: tuple[str, ...]) -> tuple[str, ...]:
+        for address in given:
+            ip_network(address)  # its message names the address
+        return given
+
     @property
     def base(self) -> str:
         """`base_url` without the slash at its end."""
         return self.base_url.rstrip("/")
+
+    @property
+    def host(self) -> str:
+        """The name in `base_url`, without the port."""
+        return urlsplit(self.base_url).hostname or ""
+
+    @property
+    def is_https(self) -> bool:
+        return self.base_url.startswith("https:")
 
 
 @lru_cache

@@ -69,6 +69,12 @@ class NoVersion(Refusal):
     code = "version-required"
 
 
+class TooMany(Refusal):
+    status = 429
+    code = "too-many"
+    headers = {"Retry-After": "600"}
+
+
 def _storable(text: str) -> str:
     # PostgreSQL refuses NUL, and a lone surrogate is no Unicode text at all.
     if "\x00" in text or (not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text)):

@@ -27,6 +27,7 @@ def beside_a_site(sqlite_url: str, tmp_path: Path):
         content_dir=CONTENT / "docs",
         executed_dir=CONTENT / "executed",
         site_dir=folder,
+        base_url="http://testserver",
     )
     database = Database(sqlite_url)
     migrate(database)

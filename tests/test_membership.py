@@ -1,0 +1,140 @@
+"""What organizers decide: invitations, roles, who leaves."""
+
+from datetime import timedelta
+
+from fastapi.testclient import TestClient
+
+from api.app import create_app
+from tests.conftest import API, Clock, Join
+
+
+def invited(organizer: TestClient, **given: str) -> dict[str, str]:
+    reply = organizer.post(f"{API}/invitations", json={"name": "Bo", **given})
+    assert reply.status_code == 201, reply.text
+    return reply.json()
+
+
+def join_by(link: str, client: TestClient) -> int:
+    given = {"invite": link.partition("#")[2], "name": "Bo"}
+    return TestClient(client.app).post(f"{API}/join", json=given).status_code
+
+
+def id_of(client: TestClient) -> str:
+    return client.get(f"{API}/me").json()["id"]
+
+
+def test_an_organizer_invites_by_a_link_that_is_told_once(organizer: TestClient):
+    made = invited(organizer, role="organizer")
+
+    listed = organizer.get(f"{API}/invitations").json()
+    link = made.pop("link")
+    assert listed == [made]
+    assert link.startswith("http://testserver/join#")
+    assert join_by(link, organizer) == 201
+    assert organizer.get(f"{API}/invitations").json() == []
+    assert [person["role"] for person in organizer.get(f"{API}/members").json()] == [
+        "organizer",
+        "organizer",
+    ]
+
+
+def test_an_invitation_taken_back_opens_nothing(organizer: TestClient):
+    made = invited(organizer)
+
+    assert organizer.delete(f"{API}/invitations/{made['id']}").status_code == 204
+
+    assert join_by(made["link"], organizer) == 404
+    assert organizer.get(f"{API}/invitations").json() == []
+    assert organizer.delete(f"{API}/invitations/{made['id']}").status_code == 404
+
+
+def test_an_invitation_that_expired_is_listed_no_more(organizer: TestClient, clock: Clock):
+    made = invited(organizer)
+    clock.now += timedelta(days=14)
+
+    assert organizer.get(f"{API}/invitations").json() == []
+    assert organizer.delete(f"{API}/invitations/{made['id']}").status_code == 404
+
+
+def test_a_code_for_a_device_is_no_invitation_to_list(organizer: TestClient):
+    organizer.post(f"{API}/me/devices")
+
+    assert organizer.get(f"{API}/invitations").json() == []
+
+
+def test_the_group_is_handed_over(organizer: TestClient, member: TestClient):
+    ada, grace = id_of(member), id_of(organizer)
+
+    def role(client: TestClient, of: str, role: str) -> int:
+        return client.put(f"{API}/members/{of}/role", json={"role": role}).status_code
+
+    assert role(organizer, grace, "member") == 409, "the last organizer"
+    assert role(organizer, ada, "organizer") == 200
+    assert role(member, grace, "member") == 200, "at once: the same session organizes now"
+    assert role(organizer, ada, "member") == 403
+    assert organizer.get(f"{API}/me").json()["role"] == "member"
+
+
+def test_a_removed_member_is_out_at_once_on_every_device_and_worker(
+    organizer: TestClient, member: TestClient, clock: Clock
+):
+    code = member.post(f"{API}/me/devices").json()["code"]
+    cookies = dict(member.cookies)
+    ada = id_of(member)
+    note = {"meeting": "2026-03-12", "body": "Mine."}
+    assert member.post(f"{API}/notes", json=note).status_code == 201
+    with TestClient(create_app(member.app.state.service.settings, clock)) as worker:
+        worker.cookies.update(cookies)
+        assert worker.get(f"{API}/me").status_code == 200
+
+        assert organizer.delete(f"{API}/members/{ada}").status_code == 204
+
+        assert worker.get(f"{API}/me").status_code == 401
+    assert member.get(f"{API}/me").status_code == 401
+    assert TestClient(member.app).post(f"{API}/session", json={"code": code}).status_code == 404
+    assert [p["name"] for p in organizer.get(f"{API}/members").json()] == ["Grace"]
+    assert organizer.delete(f"{API}/members/{ada}").status_code == 404
+    notes = organizer.get(f"{API}/notes", params={"meeting": "2026-03-12"}).json()
+    assert [note["author"] for note in notes] == ["Ada"], "what was written stays"
+
+
+def test_the_last_organizer_stays(organizer: TestClient, join: Join):
+    grace = id_of(organizer)
+    assert organizer.delete(f"{API}/members/{grace}").status_code == 409
+
+    join("Eve", "organizer")
+    assert organizer.delete(f"{API}/members/{grace}").status_code == 204
+    assert organizer.get(f"{API}/me").status_code == 401
+
+
+def test_who_lost_every_device_gets_back_in_as_the_same_member(
+    organizer: TestClient, member: TestClient, clock: Clock
+):
+    ada = id_of(member)
+    made = organizer.post(f"{API}/members/{ada}/code").json()
+
+    assert made["expires_at"] == "2026-03-11T18:00:00Z"
+    assert member.get(f"{API}/me").status_code == 401, "who has the lost phone is out"
+    phone = TestClient(member.app)
+    assert phone.post(f"{API}/session", json={"code": made["code"]}).status_code == 201
+    assert id_of(phone) == ada
+
+
+def test_nobody_decides_about_who_is_not_there(organizer: TestClient):
+    for ask in (
+        organizer.delete(f"{API}/members/nobody"),
+        organizer.put(f"{API}/members/nobody/role", json={"role": "member"}),
+        organizer.post(f"{API}/members/nobody/code"),
+    ):
+        assert (ask.status_code, ask.json()["code"]) == (404, "not-found")
+
+
+def test_an_erased_member_is_listed_no_more(organizer: TestClient, member: TestClient):
+    ada = id_of(member)
+    code = member.post(f"{API}/me/devices").json()["code"]
+
+    assert member.delete(f"{API}/me").status_code == 204
+
+    assert [p["name"] for p in organizer.get(f"{API}/members").json()] == ["Grace"]
+    assert organizer.delete(f"{API}/members/{ada}").status_code == 404
+    assert TestClient(member.app).post(f"{API}/session", json={"code": code}).status_code == 404
