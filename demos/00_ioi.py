@@ -24,6 +24,8 @@
 # 3. a copy of it with random weights does neither: it is far from all three numbers.
 #
 # The prompts are drawn at random, so three other seeds must come to the same conclusions.
+# Afterwards, [a quiz](../docs/quizzes/who-gets-the-drink.md) asks what the measures count and what
+# the controls exclude.
 #
 # **Cost.** Two cores, 3 GB of memory, about a minute once the model is loaded.
 
@@ -325,6 +327,11 @@ assert share_interval(unlearned_flips, n_some)[1] < 0.9
 # the residual stream after a layer as if it were the last: final norm, then unembedding. After the
 # last layer it is the model's own answer, norm applied once. Before the first it sees only the
 # token *to*, which is the same in both prompts, so there the two lines must meet exactly.
+#
+# We say that the answer is there from the layer on from which both lines stay on their right side:
+# as written above 0, with the other person acting below 0, each with its whole interval. One line
+# alone would not do. Where the unembedding happens to like the drawn names, it is above 0 for
+# either actor.
 
 # %%
 layers = list(range(-1, n_layers))
@@ -350,18 +357,18 @@ line(
 )
 
 # %%
-stays_positive = (mean_interval(clean)[0] > 0).tolist()
-first_layer = layers[len(layers) - stays_positive[::-1].index(False)]
+names_io, names_other = mean_interval(clean)[0] > 0, mean_interval(swapped)[1] < 0
+both_right = (names_io & names_other).tolist()
+first_layer = layers[len(layers) - both_right[::-1].index(False)]
 facts.record(
     "ioi-lens-first-layer",
     first_layer,
     n=n,
     seed=seed,
-    claim="From this layer on, counted from 0, the lens's interval stays above 0",
+    claim="From this layer on, counted from 0, the lens names the right person whoever acts",
 )
 decided = layers.index(first_layer)
 torch.testing.assert_close(clean[0], swapped[0])
-assert (swapped.mean(dim=-1)[decided:] < 0).all()
 assert first_layer > n_layers / 2
 
 gap = (clean - swapped).mean(dim=-1)
@@ -448,7 +455,8 @@ ledger(
     Claim(
         says="The answer is written late, by heads in layers 9 and 10 of 12",
         source="Wang et al. 2022, section 3.1",
-        found=f"the lens is positive from layer {first_layer} (of 0 to {n_layers - 1}) on",
+        found=f"the lens names the right person from layer {first_layer} (of 0 to {n_layers - 1}) "
+        "on, whoever acts",
         control=f"gap to the other person {largest_before:.2f} logits at most before, "
         f"{gap[decided]:.1f} after",
         # Late is one half of the sentence; which heads do it is the other, and not measured here.
