@@ -213,6 +213,19 @@ def repeats_itself_as_released(tokens: Sequence[int]) -> bool:
     return times > 1 and (counts.index(times) + 1 >= 3 or times > 50)
 
 
+def repeated_share(tokens: Sequence[int], n: int = 4) -> float:
+    """Share of a text's phrases of `n` tokens that stand in it before, from 0 to below 1.
+
+    Says how far a text repeats itself where a loop says only whether. Raises ValueError if the text
+    has no phrase of that length.
+    Source: seq-rep-n of Welleck et al. 2020, arXiv:1908.04319.
+    """
+    phrases = [tuple(tokens[start : start + n]) for start in range(len(tokens) - n + 1)]
+    if not phrases:
+        raise ValueError(f"{len(tokens)} tokens hold no phrase of {n}")
+    return 1 - len(set(phrases)) / len(phrases)
+
+
 def chi_square(
     counts: Int[Tensor, " d_vocab"], probabilities: Float[Tensor, " d_vocab"], least: float = 5.0
 ) -> tuple[float, int, float]:

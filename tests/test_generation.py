@@ -13,6 +13,7 @@ from demos.generation import (
     continue_texts,
     distribution,
     greedy,
+    repeated_share,
     repeats_itself,
     repeats_itself_as_released,
     sampling,
@@ -171,6 +172,24 @@ def test_a_loop_at_the_end_is_found_by_the_rule_as_stated_and_as_released(text, 
         tokens = [1, 2, 3, 4, 1, 5]
     assert repeats_itself(tokens) is stated
     assert repeats_itself_as_released(tokens) is released
+
+
+@pytest.mark.parametrize(
+    ("tokens", "share"),
+    [
+        ([1, 2, 3, 4, 5, 6], 0),
+        ([1, 2, 3, 1, 2, 3], 0),  # (1, 2, 3) comes twice, no four tokens do
+        ([1, 2, 1, 2, 1, 2], 1 / 3),  # 1212, 2121, 1212
+        ([7] * 13, 9 / 10),
+    ],
+)
+def test_phrases_of_four_that_stood_before_are_repeated(tokens, share):
+    assert repeated_share(tokens) == pytest.approx(share)
+
+
+def test_a_text_too_short_for_a_phrase_has_no_share():
+    with pytest.raises(ValueError, match="3 tokens hold no phrase of 4"):
+        repeated_share([1, 2, 3])
 
 
 # ---- a distribution in small ---------------------------------------------------------------------
