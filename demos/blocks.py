@@ -8,11 +8,13 @@ import hashlib
 import json
 import os
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, as_completed
 from dataclasses import dataclass, fields, is_dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from types import CodeType, FunctionType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 Metric = Callable[[Tensor], Tensor | float]
 Values = dict[str, Float[Tensor, "*cells example"]]
 MANIFEST = "sweep.json"
+# Positions that are unembedded at a time: enough for a product at full speed, few enough to hold.
+ROWS = 256
 
 
 class Block(NamedTuple):
@@ -48,24 +52,33 @@ class Task:
     metrics: Mapping[str, Metric]
     all_logits: bool = False
     loader: "Callable[[], TransformerBridge] | None" = None
+    weights: str | None = None  # SHA-256, where the job leaves this process or is kept
 
     def prepare(self, model: "TransformerBridge") -> "TwoRuns":
         raise NotImplementedError
 
     def load(self) -> "TransformerBridge":
-        if self.loader is not None:
-            return self.loader()
+        """Raises ValueError if what is loaded here are other weights than the job is about."""
         from demos.models import load_model
 
-        return load_model(self.model)
+        model = load_model(self.model) if self.loader is None else self.loader()
+        if self.weights not in (None, weights_of(model)):
+            raise ValueError(f"{self.model}: the weights that are loaded here are others")
+        return model
 
     @cached_property
     def digest(self) -> str:
         """SHA-256 of model, inputs and what is patched, and of the code of the metrics."""
-        named = {field.name: _plain(getattr(self, field.name)) for field in fields(self)}
-        named["metrics"] = {name: _code(metric) for name, metric in self.metrics.items()}
+        named = {field.name: _code(getattr(self, field.name)) for field in fields(self)}
         del named["loader"]
         return hashlib.sha256(json.dumps(named, sort_keys=True).encode()).hexdigest()
+
+
+def weights_of(model: "TransformerBridge") -> str:
+    """SHA-256."""
+    from demos.models import fingerprint
+
+    return fingerprint(model)["sha256"]
 
 
 @dataclass(frozen=True)
@@ -120,14 +133,16 @@ class TwoRuns:
                 for name, metric in job.metrics.items()
             }
         measured: dict[str, list[Tensor]] = {name: [] for name in job.metrics}
-        for cell in range(final.shape[1]):
-            logits = self.engine.unembed(final[:, cell])
-            if job.all_logits:
-                logits = torch.cat([self._base_logits[:, :first], logits], dim=1)
-            else:
-                logits = logits[:, -1]
-            for name, value in self.measure(logits).items():
-                measured[name].append(value)
+        of_cells = (final if job.all_logits else final[:, :, -1:]).transpose(0, 1)
+        together = max(1, ROWS // of_cells[0, ..., 0].numel())
+        for some in of_cells.split(together):
+            for logits in self.engine.unembed(some):
+                if job.all_logits:
+                    logits = torch.cat([self._base_logits[:, :first], logits], dim=1)
+                else:
+                    logits = logits[:, -1]
+                for name, value in self.measure(logits).items():
+                    measured[name].append(value)
         return {name: torch.stack(values) for name, values in measured.items()}
 
     def compute(self, block: Block) -> Values:
@@ -169,7 +184,7 @@ def run_blocks(
 ) -> list[Values]:
     """Every block's values, in order: those that are kept, and the others computed now.
 
-    What an executor loses, because a worker of it died, is computed here.
+    What an executor does not give back, because a worker of it died, is computed here.
     """
     store = Store(Path(checkpoint), job, blocks) if checkpoint is not None else None
     done: dict[int, Values] = store.read() if store else {}
@@ -190,23 +205,37 @@ def _computed(
     waiting: Sequence[int],
     executor: Executor | None,
 ) -> Iterator[tuple[int, Values]]:
-    lost = list(waiting)
+    missing = set(waiting)
     if executor is not None:
-        sent: dict[int, Future[Values]] = {}
-        try:
-            for number in waiting:
-                sent[number] = executor.submit(compute, job, blocks[number])
-            for number, future in sent.items():
-                yield number, future.result()
-                lost.remove(number)
-        except (BrokenExecutor, CancelledError):
-            pass  # a worker died; what it had not given back is computed below
-        finally:
-            for future in sent.values():
-                future.cancel()
+        for number, values in _elsewhere(job, blocks, waiting, executor):
+            missing.remove(number)
+            yield number, values
     with torch.no_grad():
-        for number in lost:
+        for number in sorted(missing):
             yield number, work.compute(blocks[number])
+
+
+def _elsewhere(
+    job: Task, blocks: Sequence[Block], waiting: Sequence[int], executor: Executor
+) -> Iterator[tuple[int, Values]]:
+    """What the executor computes, in the order in which it is done."""
+    sent: dict[Future[Values], int] = {}
+    failed = []
+    try:
+        for number in waiting:
+            sent[executor.submit(compute, job, blocks[number])] = number
+        for future in as_completed(sent):
+            if error := future.exception():
+                failed.append(error)
+            else:
+                yield sent[future], future.result()
+    except (BrokenExecutor, CancelledError) as error:
+        failed.append(error)
+    finally:
+        for future in sent:
+            future.cancel()
+    if failed:  # a worker died; if it is the metric that is wrong, it will say so here too
+        warnings.warn(f"computing here what failed elsewhere: {failed[0]!r}", stacklevel=2)
 
 
 _workspaces: dict[str, TwoRuns] = {}  # of this process; the job at hand
@@ -259,16 +288,25 @@ def _replace(path: Path, data: bytes) -> None:
     Path(file.name).replace(path)
 
 
-def _code(function: Any) -> str:
-    """What a function does, as far as its own code and what it closes over say it."""
-    inner = getattr(function, "func", function)  # of a partial
-    code = getattr(inner, "__code__", None)
-    if code is None:
-        held = vars(inner) if is_dataclass(inner) else {}
-        return repr([type(inner), {name: _plain(value) for name, value in held.items()}])
-    held = [cell.cell_contents for cell in getattr(inner, "__closure__", None) or ()]
-    bound = [*getattr(function, "args", ()), *getattr(function, "keywords", {}).items()]
-    return repr([code.co_code.hex(), code.co_consts, code.co_names, held, bound])
+def _code(value: Any) -> Any:
+    """What a function does, as far as its own code and what it is given say it; JSON."""
+    if isinstance(value, Tensor):
+        return [str(value.dtype), value.tolist()]
+    if isinstance(value, partial):
+        return [_code(value.func), _code(value.args), _code(value.keywords)]
+    if isinstance(value, FunctionType):
+        held = [cell.cell_contents for cell in value.__closure__ or ()]
+        return [_code(value.__code__), _code(held), _code(value.__defaults__)]
+    if isinstance(value, CodeType):
+        return [value.co_code.hex(), value.co_names, _code(value.co_consts)]
+    if is_dataclass(value) and not isinstance(value, type):
+        held = {field.name: getattr(value, field.name) for field in fields(value)}
+        return [type(value).__qualname__, _code(held)]
+    if isinstance(value, Mapping):
+        return [[str(name), _code(one)] for name, one in sorted(value.items())]
+    if isinstance(value, list | tuple):
+        return [_code(one) for one in value]
+    return repr(type(value) if callable(value) else value)
 
 
 def _plain(value: Any) -> Any:

@@ -18,15 +18,17 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
-from demos.blocks import Block, Job, Metric, Task, run_blocks
+from demos.blocks import Block, Job, Metric, Task, run_blocks, weights_of
 from demos.measured import Measured
 from demos.patch_sites import SITES, STREAM_SITES, Cell, Site
 from demos.runs import Engine, check_engine
+from demos.statistics import rank_correlation
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
 
 Direction = Literal["denoising", "noising"]
+OF_ONE_TOKEN = ("resid_pre", "q", "k", "v")  # sites that in layer 0 depend on one token each
 # Numbers that the copies of a block may hold at one time, in float32: 150 MB.
 MOST_NUMBERS = 40_000_000
 
@@ -43,6 +45,20 @@ class Sweep(Measured):
     direction: Direction
     axes: tuple[str, ...]
     approximate: bool = False
+
+    def rank_correlation(self, other: "Sweep", metric: str | None = None) -> float:
+        """Spearman's, over the cells that can change anything: of an estimate with the exact one.
+
+        Raises ValueError for sweeps of another site or direction.
+        """
+        kinds = [(one.site, one.direction, one.axes) for one in (self, other)]
+        if kinds[0] != kinds[1]:
+            raise ValueError(f"two sweeps of one kind have an order in common, not {kinds}")
+        name = self._name(metric)
+        unchanged = {"denoising": self.corrupted, "noising": self.clean}[self.direction][name]
+        able = [one.per_example(name) != unchanged for one in (self, other)]
+        cells = (able[0] | able[1]).any(dim=-1)
+        return rank_correlation(self.mean(name)[cells], other.mean(name)[cells])
 
 
 def sweep(
@@ -74,7 +90,8 @@ def sweep(
     `direction`: denoising puts clean activations into the corrupted run and asks what suffices;
     noising puts corrupted ones into the clean run and asks what is needed.
     `approximate="attribution"` estimates every cell from one gradient: the patched run's, times
-    the difference of the activations (Nanda 2023; Syed et al. 2023, arXiv:2310.10348).
+    the difference of the activations (Nanda 2023; Syed et al. 2023, arXiv:2310.10348). How far its
+    order is that of the exact values says `Sweep.rank_correlation`.
     `checkpoint`: a folder in which finished blocks are kept, so that an interrupted sweep goes on
     where it stopped. `executor`: computes blocks elsewhere, in processes that load the model
     themselves, by name or with `loader`; metric and loader must be importable there.
@@ -95,6 +112,7 @@ def sweep(
         metrics=dict(names),
         all_logits=all_logits,
         loader=loader,
+        weights=weights_of(model) if checkpoint or executor else None,
     )
     with torch.no_grad():
         work = job.prepare(model)
@@ -134,12 +152,16 @@ def plan(engine: Engine, job: Job, axes: tuple[str, ...], first: int) -> list[Bl
     n_positions = job.clean.shape[1]
     heads = range(engine.config.n_heads) if "head" in axes else [None]
     starts = range(first, n_positions) if "position" in axes else [first]
+    differs = (job.clean != job.corrupted).any(dim=0).tolist()
     blocks = []
     for start in starts:
-        position = start if "position" in axes else None
-        cells = [Cell(layer, position, head) for layer in range(engine.n_layers) for head in heads]
         if start == n_positions:  # clean and corrupted are the same tokens
             continue
+        position = start if "position" in axes else None
+        # Below the first attention layer a position knows of its own token alone.
+        same = position is not None and job.site in OF_ONE_TOKEN and not differs[position]
+        layers = range(int(same), engine.n_layers)
+        cells = [Cell(layer, position, head) for layer in layers for head in heads]
         size = cells_at_once(engine, job, n_positions - start)
         blocks += [Block(start, tuple(cells[at : at + size])) for at in range(0, len(cells), size)]
     return blocks

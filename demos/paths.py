@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from demos.blocks import Block, Metric, Task, TwoRuns, Values, run_blocks
+from demos.blocks import Block, Metric, Task, TwoRuns, Values, run_blocks, weights_of
 from demos.measured import Measured
 from demos.nodes import (
     EMBED,
@@ -131,6 +131,7 @@ def path_patch(
         metrics=dict(metrics),
         all_logits=all_logits,
         loader=loader,
+        weights=weights_of(model) if checkpoint or executor else None,
         receivers=tuple(map(str, to)),
         definition=definition,
         positions=_checked(positions, clean),

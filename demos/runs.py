@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from demos.forward import GPT, Block, rotate
+from demos.forward import GPT, Block, Norm, rotate
 
 if TYPE_CHECKING:
     from transformer_lens.model_bridge import TransformerBridge
@@ -63,6 +63,8 @@ class Engine:
         # One matrix for queries, keys and values: three times fewer, larger products.
         self._W_QKV = [_side_by_side(block, "W_Q", "W_K", "W_V") for block in self.blocks]
         self._b_QKV = [_biases(block) for block in self.blocks]
+        # Adding zeros takes as long as adding anything else, so such biases are left out.
+        self._zero = {id(bias) for bias in (*_biases_of(self.gpt), *self._b_QKV) if not bias.any()}
 
     @property
     def n_layers(self) -> int:
@@ -164,12 +166,13 @@ class Engine:
         self, layer: int, resid_pre: Float[Tensor, "batch position d_model"], first: int
     ) -> tuple[Tensor, Tensor, Tensor]:
         """Each (batch, head, position, d_head), rotated; the first row stands at `first`."""
-        x = self.blocks[layer].ln1(resid_pre)
-        heads = (x @ self._W_QKV[layer] + self._b_QKV[layer]).unflatten(
+        x = self._norm(self.blocks[layer].ln1, resid_pre)
+        heads = self._affine(x, self._W_QKV[layer], self._b_QKV[layer]).unflatten(
             -1, (3, self.config.n_heads, self.config.d_head)
         )
-        q, k, v = heads.permute(2, 0, 3, 1, 4)
-        return self.rotated(q, first), self.rotated(k, first), v
+        heads = heads.permute(2, 0, 3, 1, 4)
+        q_and_k = self.rotated(heads[:2], first)
+        return q_and_k[0], q_and_k[1], heads[2]
 
     def rotated(self, x: Float[Tensor, "*any position d_head"], first: int) -> Tensor:
         if self.config.positions != "rotary":
@@ -189,14 +192,35 @@ class Engine:
         self, layer: int, z: Float[Tensor, "batch head position d_head"]
     ) -> Float[Tensor, "batch position d_model"]:
         attention = self.blocks[layer].attn
-        return z.transpose(1, 2).flatten(2) @ attention.W_O.flatten(0, 1) + attention.b_O
+        side_by_side = z.transpose(1, 2).flatten(2)
+        return self._affine(side_by_side, attention.W_O.flatten(0, 1), attention.b_O)
 
-    def feed_forward(self, layer: int, resid_mid: Tensor) -> Tensor:
+    def feed_forward(
+        self, layer: int, resid_mid: Float[Tensor, "*any d_model"]
+    ) -> Float[Tensor, "*any d_model"]:
         block = self.blocks[layer]
-        return block.mlp(block.ln2(resid_mid))
+        mlp = block.mlp
+        x = self._norm(block.ln2, resid_mid)
+        neurons = self._affine(x, mlp.W_in, mlp.b_in)
+        if mlp.gated:
+            neurons = mlp.act(self._affine(x, mlp.W_gate, mlp.b_gate)) * neurons
+        else:
+            neurons = mlp.act(neurons)
+        return self._affine(neurons, mlp.W_out, mlp.b_out)
 
     def unembed(self, final: Float[Tensor, "*any d_model"]) -> Float[Tensor, "*any d_vocab"]:
-        return functional.linear(self.gpt.ln_final(final), self.gpt.W_U.mT, self.gpt.b_U)
+        return self._affine(self._norm(self.gpt.ln_final, final), self.gpt.W_U, self.gpt.b_U)
+
+    def _affine(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        return functional.linear(x, weight.mT, None if id(bias) in self._zero else bias)
+
+    def _norm(self, norm: Norm, x: Tensor) -> Tensor:
+        """What `norm` computes, in one kernel."""
+        shape = norm.weight.shape
+        if norm.centred:
+            return functional.layer_norm(x, shape, norm.weight, norm.bias, norm.eps)
+        x = functional.rms_norm(x, shape, norm.weight, norm.eps)
+        return x if id(norm.bias) in self._zero else x + norm.bias
 
     def unembed_to(
         self, final: Float[Tensor, "batch cell d_model"], tokens: Int[Tensor, "batch token"]
@@ -209,8 +233,8 @@ class Engine:
 def check_engine(model: "TransformerBridge", engine: Engine, run: Run) -> None:
     """Raises ValueError if the engine does not compute what the model computes."""
     with torch.no_grad():
-        theirs = model(run.tokens)[:, -1]
-        ours = engine.unembed(run.resid_pre[-1][:, -1])
+        theirs = model(run.tokens[:1])[:, -1]  # a model that differs does so on any example
+        ours = engine.unembed(run.resid_pre[-1][:1, -1])
     gap = (theirs - ours).abs().max().item()
     if not gap < TOLERANCE * max(1.0, theirs.abs().max().item()):
         raise ValueError(
@@ -226,6 +250,10 @@ def _side_by_side(block: Block, *names: str) -> Float[Tensor, "d_model out"]:
 
 def _biases(block: Block) -> Float[Tensor, " out"]:
     return torch.cat([getattr(block.attn, name).flatten() for name in ("b_Q", "b_K", "b_V")])
+
+
+def _biases_of(gpt: GPT) -> list[Tensor]:
+    return [b for name, b in gpt.named_parameters() if name.rpartition(".")[2].startswith("b")]
 
 
 def _join(x: Tensor | None, more: Tensor | None) -> Tensor | None:

@@ -3,20 +3,25 @@
 import multiprocessing
 import os
 import signal
-from concurrent.futures import ProcessPoolExecutor
+import warnings
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from transformer_lens import patching as theirs
 
 from demos.attribution import estimate
 from demos.blocks import Job
 from demos.models import load_model, tiny_model
-from demos.patch_sites import SITES, STREAM_SITES
+from demos.patch_sites import SITES, STREAM_SITES, Cell, copies
 from demos.patching import index, plan, sweep
 from demos.runs import Engine, Run
+from demos.statistics import rank_correlation
 from tests.test_models import llama, save_checkpoint
 
 AS_THEIRS = {
@@ -214,6 +219,70 @@ def test_attribution_is_the_derivative_of_the_exact_values(site):
         assert gap(0.01) < 0.05
 
 
+def rename_heads(model, order: list[int]) -> None:
+    """Head i becomes what head `order[i]` was, in every layer; the function stays the same."""
+    for layer in model.original_model.layers:
+        attention = layer.attn
+        with torch.no_grad():
+            for part in (attention.q, attention.k, attention.v):
+                for parameter in part.parameters():
+                    heads = parameter.unflatten(0, (len(order), -1))
+                    parameter.copy_(heads[order].flatten(0, 1))
+            W_O = attention.o.weight.unflatten(1, (len(order), -1))
+            attention.o.weight.copy_(W_O[:, order].flatten(1))
+
+
+@settings(max_examples=15, deadline=None)
+@given(order=st.permutations(range(4)), first=st.integers(0, N_POSITIONS - 1))
+def test_heads_can_stand_in_any_order(order, first):
+    """To rename the heads renames the cells, and changes nothing else."""
+    clean, corrupted = prompts(first)
+    model, renamed = tiny_model(d_vocab=D_VOCAB), tiny_model(d_vocab=D_VOCAB)
+    rename_heads(renamed, order)
+
+    for site in ("z", "q", "pattern"):
+        found = sweep(model, clean, corrupted, difference, site)
+        again = sweep(renamed, clean, corrupted, difference, site)
+        torch.testing.assert_close(again.values, found.values[:, order], atol=1e-5, rtol=0)
+
+
+@settings(max_examples=15, deadline=None)
+@given(seed=st.integers(0, 1000), first=st.integers(0, N_POSITIONS - 1))
+def test_in_the_stream_the_patches_of_all_heads_add_up_to_that_of_their_layer(seed, first):
+    """What comes behind it is not linear, so there the effects need not add up."""
+    engine = Engine(tiny_model(d_vocab=D_VOCAB, seed=seed))
+    clean, corrupted = prompts(first)
+    base, source = engine.run(corrupted), engine.run(clean)
+    positions = range(first, N_POSITIONS)
+
+    def changes(site, heads):
+        cells = [Cell(1, position, head) for position in positions for head in heads]
+        made = copies(engine, base, source, site, cells, first).mid[1]
+        return (made - base.resid_mid[1][:, None, first:]).unflatten(1, (len(positions), -1))
+
+    of_heads = changes("z", range(engine.config.n_heads)).sum(dim=2)
+    of_layer = changes("attn_out", [None])[:, :, 0]
+
+    torch.testing.assert_close(of_heads, of_layer, atol=1e-5, rtol=0)
+    assert of_layer.abs().max() > 1e-3
+
+
+def test_an_estimate_is_compared_by_its_order_where_a_patch_can_change_anything():
+    model = tiny_model(d_vocab=D_VOCAB)
+    clean, corrupted = prompts(3)
+    exact = sweep(model, clean, corrupted, difference, "z")
+    estimated = sweep(model, clean, corrupted, difference, "z", approximate="attribution")
+    by_position = sweep(model, clean, corrupted, difference)
+    part = replace(by_position, metrics={"metric": -by_position.per_example()})
+
+    expected = rank_correlation(exact.values.flatten(), estimated.values.flatten())
+    assert exact.rank_correlation(estimated) == pytest.approx(expected)
+    # Were the three positions before the first difference counted, they would tie.
+    assert by_position.rank_correlation(part) == pytest.approx(-1)
+    with pytest.raises(ValueError, match="two sweeps of one kind"):
+        exact.rank_correlation(by_position)
+
+
 class Counted:
     """A metric that is interrupted after so many calls."""
 
@@ -264,10 +333,77 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path):
 
     with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
         metric = partial(dies_once, marker=str(marker))
-        elsewhere = sweep(loader(), clean, corrupted, metric, "z", executor=pool, loader=loader)
+        with pytest.warns(UserWarning, match="computing here what failed elsewhere: BrokenProcess"):
+            elsewhere = sweep(loader(), clean, corrupted, metric, "z", executor=pool, loader=loader)
 
     assert not marker.exists()
     torch.testing.assert_close(elsewhere.values, here.values)
+
+
+def test_workers_of_dask_give_the_same_values_though_one_is_killed(tmp_path: Path):
+    from distributed import Client, LocalCluster
+
+    clean, corrupted = prompts(1)
+    loader = partial(tiny_model, d_vocab=D_VOCAB)
+    here = sweep(loader(), clean, corrupted, difference)
+    marker = tmp_path / "marker"
+    marker.write_text(str(os.getpid()))
+    metric = partial(dies_once, marker=str(marker))
+    workers = LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None)
+    with workers, Client(workers) as client, warnings.catch_warnings():
+        warnings.simplefilter("error")  # nothing has to be computed here
+        elsewhere = sweep(
+            loader(),
+            clean,
+            corrupted,
+            metric,
+            checkpoint=tmp_path / "kept",
+            executor=client.get_executor(),
+            loader=loader,
+        )
+
+    assert not marker.exists()
+    torch.testing.assert_close(elsewhere.values, here.values)
+    assert len(list((tmp_path / "kept").glob("*.safetensors"))) == N_POSITIONS - 1
+
+
+def test_workers_with_other_weights_are_not_believed():
+    clean, corrupted = prompts(1)
+    model = tiny_model(d_vocab=D_VOCAB, seed=1)
+    with (
+        ThreadPoolExecutor(1) as pool,
+        pytest.warns(UserWarning, match="the weights that are loaded here are others"),
+    ):
+        loader = partial(tiny_model, d_vocab=D_VOCAB, seed=2)
+        found = sweep(model, clean, corrupted, difference, executor=pool, loader=loader)
+
+    torch.testing.assert_close(found.values, sweep(model, clean, corrupted, difference).values)
+
+
+def test_a_checkpoint_of_other_weights_is_refused(tmp_path: Path):
+    clean, corrupted = prompts(1)
+    models = [tiny_model(d_vocab=D_VOCAB, seed=seed) for seed in (1, 2)]
+    sweep(models[0], clean, corrupted, difference, checkpoint=tmp_path)
+
+    with pytest.raises(ValueError, match="holds another sweep"):
+        sweep(models[1], clean, corrupted, difference, checkpoint=tmp_path)
+
+
+def towards(right: int, wrong: int):
+    """A metric made anew, as it is when a notebook is run again."""
+    return lambda logits: max([logits], key=lambda _: 0)[:, right] - logits[:, wrong]
+
+
+def test_a_job_is_known_by_what_its_metric_does():
+    def digest(metric):
+        return Job("tiny", *prompts(1), "denoising", {"metric": metric}, site="z").digest
+
+    assert digest(towards(3, 5)) == digest(towards(3, 5))
+    assert digest(towards(3, 5)) != digest(towards(3, 4))
+    ones = torch.ones(3000)
+    nearly = ones.index_fill(0, torch.tensor(1500), 1.00001)
+    weighted = [partial(torch.mul, other) for other in (ones, ones.clone(), nearly)]
+    assert digest(weighted[0]) == digest(weighted[1]) != digest(weighted[2])
 
 
 def test_a_model_that_the_engine_does_not_know_is_refused():

@@ -26,6 +26,12 @@ class Figure(NamedTuple):
         return round(self.against_value / self.value, 2)
 
 
+def patching() -> Iterator[tuple[str, float, str, str, float]]:
+    from tests.bench import patching  # needs torch, which the others do without
+
+    return patching.measure()
+
+
 Benchmark = Callable[[], Iterator[tuple[str, float, str, str, float]]]
 BENCHMARKS: dict[str, Benchmark] = {
     "answers": answers.measure,
@@ -34,6 +40,7 @@ BENCHMARKS: dict[str, Benchmark] = {
     "site": site.measure,
     "incremental": incremental.measure,
     "paths": paths.measure,
+    "patching": patching,
 }
 
 
