@@ -39,6 +39,7 @@ from api import (
     review,
     rights,
 )
+from api.bounded import end_processes
 from api.database import Busy, Failed, sqlite_name
 from api.grading import NoKey
 from api.guard import Guard
@@ -98,6 +99,7 @@ def create_app(
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
         service.database.close()
+        end_processes()
 
     app = FastAPI(
         title="Readout",

@@ -5,9 +5,9 @@ A process is started by the first call and kept: a call then costs a fraction of
 
 import multiprocessing
 import resource
+import threading
 from collections.abc import Callable
 from concurrent.futures import TimeoutError as TookTooLong
-from functools import cache
 from typing import ParamSpec, TypeVar
 
 from pebble import ProcessExpired, ProcessPool
@@ -28,11 +28,31 @@ def _limit_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (LARGEST_PROCESS_BYTES, LARGEST_PROCESS_BYTES))
 
 
-@cache
+_pools: dict[str, ProcessPool] = {}  # by module
+_making = threading.Lock()
+
+
 def _pool(purpose: str) -> ProcessPool:
-    # Spawned, not forked: a fork would hold the database's files and locks.
-    spawn = multiprocessing.get_context("spawn")
-    return ProcessPool(max_workers=1, initializer=_limit_memory, context=spawn)
+    with _making:
+        if purpose not in _pools:
+            # Spawned, not forked: a fork would hold the database's files and locks.
+            spawn = multiprocessing.get_context("spawn")
+            _pools[purpose] = ProcessPool(1, initializer=_limit_memory, context=spawn)
+        return _pools[purpose]
+
+
+def start_process(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> None:
+    """Start the process of a function that will be asked for, and do not wait for it."""
+    _pool(function.__module__).schedule(function, args=args, kwargs=kwargs)
+
+
+def end_processes() -> None:
+    """End what was started; the next call starts it again."""
+    with _making:
+        while _pools:
+            _, pool = _pools.popitem()
+            pool.stop()  # type: ignore[no-untyped-call]
+            pool.join()
 
 
 def bounded(function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

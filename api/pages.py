@@ -181,7 +181,7 @@ def entry_foot(
         )
     if mentioned := mention_list(list(mentions), linker):
         foot += _section("Mentioned in", "mentioned-in", mentioned)
-    return foot
+    return foot + members_notes("entry", entry.slug)
 
 
 MOST_SHOWN = 12  # mentions; a work that hundreds cite keeps a short page
@@ -283,10 +283,15 @@ def meeting_head(meeting: Meeting, content: Content, linker: Linker) -> str:
 
 def meeting_foot(meeting: Meeting) -> str:
     """Where members write and read notes; the service fills it in."""
+    return members_notes("meeting", meeting.slug)
+
+
+def members_notes(kind: str, slug: str) -> str:
     return (
-        f"{heading('Notes of members', 'notes-of-members')}"
-        f'<readout-notes data-meeting="{meeting.slug}"></readout-notes>'
-        "<noscript><p>Reading and writing members' notes needs JavaScript.</p></noscript>"
+        f"<div data-search-exclude>{heading('Notes of members', 'notes-of-members')}"
+        f'<readout-notes data-{kind}="{slug}">'
+        "<p>What members wrote stands here while the service can be reached; "
+        "it needs JavaScript.</p></readout-notes></div>"
     )
 
 

@@ -65,8 +65,11 @@ def listen(settings: Settings, host: str, port: int) -> None:
     import uvicorn
 
     from api.app import create_app
+    from api.bounded import start_process
+    from api.render import render_note
 
     app = create_app(settings)
+    start_process(render_note, "", {})  # else the first note would wait for it
     config = uvicorn.Config(
         app,
         host=host,

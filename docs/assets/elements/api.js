@@ -21,11 +21,11 @@ export class Unreachable extends Error {
 }
 
 /**
- * Ask the service: `{status, ok, data}`.
+ * Ask the service: `{status, ok, data, etag}`. `headers` are If-Match and the like.
  * Throws Unreachable after three seconds, on a 5xx, and on a reply that is not JSON:
  * that one came from a static host or a hotel's login page, and means nothing.
  */
-export async function call(path, { method = "GET", body } = {}) {
+export async function call(path, { method = "GET", body, headers = {} } = {}) {
   // Asking while the device knows that it is offline would only fill the console.
   if (!api || navigator.onLine === false) throw new Unreachable();
   let reply, data;
@@ -33,17 +33,17 @@ export async function call(path, { method = "GET", body } = {}) {
     reply = await fetch(new URL(path, api), {
       method,
       body: body && JSON.stringify(body),
-      headers: body ? { "Content-Type": "application/json" } : {},
+      headers: body ? { "Content-Type": "application/json", ...headers } : headers,
       credentials: "same-origin",
       cache: "no-store",
       signal: AbortSignal.timeout(TIMEOUT_MS),
     });
-    data = reply.status === 204 ? null : JSON.parse(await reply.text());
+    data = reply.status === 204 || reply.status === 304 ? null : JSON.parse(await reply.text());
   } catch {
     throw new Unreachable(reply?.status);
   }
   if (reply.status >= 500 || reply.status === 429) throw new Unreachable(reply.status);
-  return { status: reply.status, ok: reply.ok, data };
+  return { status: reply.status, ok: reply.ok, data, etag: reply.headers.get("ETag") };
 }
 
 /** What the service says is wrong, as a sentence. */

@@ -1,103 +1,160 @@
-/** <readout-notes data-meeting="2023-11-07">: what members wrote under a meeting, and a form. */
-import { call, root } from "./api.js";
-import { fill, h, moment, uuid } from "./dom.js";
+/**
+ * <readout-notes data-meeting="2023-11-07"> or <readout-notes data-entry="2022-wang-ioi">:
+ * what members wrote there, and a form. Asks again every few seconds while it can be seen.
+ */
+import { api, call, root } from "./api.js";
+import { h, uuid } from "./dom.js";
+import { NoteCard, waiting } from "./note-card.js";
+import { NoteEditor } from "./note-editor.js";
 import * as outbox from "./outbox.js";
 
-const SAID = {
-  saved: () => "Saved.",
-  kept: () => "Not sent yet. Your note is kept on this device and will be sent later.",
-  rejected: ({ why }) => `Rejected: ${why}`,
-  refused: ({ why }) =>
-    why === "unreachable"
-      ? "Not saved: the service is not reachable, and nobody is signed in here. Your text is kept."
-      : "Not saved: you are not signed in. Your text is kept here.",
-  lost: () =>
-    "Not saved: the service is not reachable, and nothing can be kept on this device. " +
-    "Leave this page open and try again later.",
-};
-
-function shown({ author, created_at, html }) {
-  const head = h("p", { class: "by" }, `${author}, ${moment(created_at)}`);
-  return h("article", {}, head, fill(h("div"), html));
-}
-
-function waiting({ body, state, why }) {
-  const head = h("p", { class: "by" }, SAID[state]({ why }));
-  return h("article", { class: state }, head, h("pre", {}, body.body));
-}
+const EVERY_MS = 4000;
+const AWAY_MS = 30_000; // a service that is away is left alone for a while
 
 class ReadoutNotes extends HTMLElement {
   connectedCallback() {
     this.disconnected = new AbortController();
+    const { signal } = this.disconnected;
     const heard = ({ detail }) => detail.entry.path === "notes" && this.list();
-    outbox.news.addEventListener("settled", heard, { signal: this.disconnected.signal });
-    if (!this.form) this.build();
+    outbox.news.addEventListener("settled", heard, { signal });
+    document.addEventListener("visibilitychange", () => this.later(0), { signal });
+    if (!this.editor) this.build();
+    // Who does not read as far as here asks nobody.
+    this.seen = new IntersectionObserver(([{ isIntersecting }]) => {
+      this.inView = isIntersecting;
+      if (isIntersecting && !this.opened) this.open();
+      else this.later(0);
+    }, { rootMargin: "300px" });
+    this.seen.observe(this);
   }
 
   disconnectedCallback() {
     this.disconnected.abort();
+    this.seen.disconnect();
+    clearTimeout(this.timer);
   }
 
   build() {
-    const { meeting } = this.dataset;
-    this.place = `note ${meeting}`;
+    const { meeting, entry } = this.dataset;
+    this.where = meeting ? { meeting } : { entry };
+    this.cards = new Map();
     this.notes = h("div", { class: "notes" });
-    this.text = h("textarea", { rows: 5, maxlength: 20000, id: `note-${meeting}`, required: true });
-    this.said = h("p", { class: "said", role: "status" });
-    this.form = h("form", {},
-      h("label", { for: this.text.id }, "Your note (Markdown)"),
-      this.text,
-      h("p", { class: "buttons" },
-        h("button", { class: "md-button md-button--primary" }, "Save note")),
-      this.said);
-    this.append(this.notes, this.form);
-    this.text.addEventListener("input", () => outbox.saveDraft(this.place, this.text.value));
-    this.form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.write();
+    this.news = h("p", { class: "news", role: "status" });
+    this.editor = new NoteEditor({
+      place: `note ${meeting ?? entry}`,
+      label: "Your note (Markdown)",
+      save: (text) => this.write(text),
     });
-    this.open();
+    this.search = h("details", { class: "search" }, h("summary", {}, "Search all notes"));
+    this.search.addEventListener("toggle", async () => {
+      if (this.search.children.length > 1) return;
+      const { searchForm } = await import("./note-search.js");
+      this.search.append(searchForm());
+    });
+    this.search.hidden = true;
+    this.replaceChildren(this.notes, this.news, this.editor.element, this.search);
   }
 
   async open() {
+    this.opened = true;
     await this.list(); // asks who is here: drafts of somebody else are gone after that
-    const draft = await outbox.draft(this.place);
-    this.text.value ||= draft ?? "";
+    await this.editor.restore();
     outbox.flush();
   }
 
-  async list() {
-    const { meeting } = this.dataset;
-    const { member, reachable } = await outbox.whoIsHere();
-    if (reachable && !member) {
-      this.notes.replaceChildren(
-        h("p", {}, "Members read and write notes here. Ask an organizer for a join link. ",
-          h("a", { href: new URL("join/", root) }, "How to join")));
-      return;
-    }
-    const path = `notes?meeting=${encodeURIComponent(meeting)}`;
-    const reply = member && (await call(path).catch(() => null));
-    const entries = await outbox.entriesOf(member ?? (await outbox.remembered()));
-    const mine = entries.filter(({ path, body }) => path === "notes" && body.meeting === meeting);
-    const notes = reply?.ok ? reply.data.map(shown) : [h("p", {}, "The notes are not reachable.")];
-    if (!notes.length && !mine.length) notes.push(h("p", {}, "No notes yet."));
-    this.notes.replaceChildren(...notes, ...mine.map(waiting));
+  later(milliseconds) {
+    clearTimeout(this.timer);
+    if (!this.opened || !this.inView || document.hidden || !this.isMember) return;
+    this.timer = setTimeout(() => this.list(), milliseconds);
   }
 
-  async write() {
-    if (this.sending) return;
-    this.sending = true;
-    this.said.textContent = "Sending…";
-    const body = { id: uuid(), meeting: this.dataset.meeting, body: this.text.value };
-    const outcome = await outbox.send("notes", body);
-    this.sending = false;
-    this.said.textContent = SAID[outcome.state](outcome);
-    if (outcome.state === "saved" || outcome.state === "kept") {
-      // Words typed while it was being sent are a new draft.
-      if (this.text.value === body.body) this.text.value = "";
-      outbox.saveDraft(this.place, this.text.value);
+  /** Show what there is; one list at a time, and once more where something happened meanwhile. */
+  async list() {
+    if (this.listing) {
+      this.again = true;
+      return;
     }
+    this.listing = true;
+    do {
+      this.again = false;
+      await this.listOnce();
+    } while (this.again);
+    this.listing = false;
+  }
+
+  async listOnce() {
+    if (!api) {
+      this.say("Members' notes need a service, and this site has none.");
+      this.editor.element.hidden = true;
+      return;
+    }
+    const { member, reachable } = await outbox.whoIsHere();
+    this.isMember = Boolean(member);
+    this.search.hidden = !member;
+    if (reachable && !member) {
+      for (const [id, card] of this.cards) if (card.leave()) this.cards.delete(id);
+      this.etag = null;
+      this.say(
+        "Members read and write notes here. Ask an organizer for a join link. ",
+        h("a", { href: new URL("join/", root) }, "How to join"));
+      return;
+    }
+    const query = new URLSearchParams(this.where);
+    const headers = this.etag ? { "If-None-Match": this.etag } : {};
+    const reply = member && (await call(`notes?${query}`, { headers }).catch(() => null));
+    if (reply?.status === 401) outbox.whoIsHere({ again: true });
+    if (reply?.ok) {
+      this.etag = reply.etag;
+      this.show(reply.data);
+    }
+    await this.showWaiting(member);
+    this.isAway = !reply || !(reply.ok || reply.status === 304);
+    if (this.isAway) this.say("The notes are not reachable.");
+    else if (!this.cards.size && !this.waiting) this.say("No notes yet.");
+    else this.hint?.remove();
+    this.isMember ||= !reachable; // somebody may be signed in, and the service come back
+    this.later(this.isAway ? AWAY_MS : EVERY_MS);
+  }
+
+  say(...words) {
+    this.hint ??= h("p", {});
+    this.hint.replaceChildren(...words);
+    if (!this.hint.isConnected) this.notes.append(this.hint);
+  }
+
+  /** Cards stay where they are while their note does: somebody may be writing in one. */
+  show(notes) {
+    const first = !this.known;
+    const fresh = notes.filter(({ id, mine }) => !this.cards.has(id) && !mine).length;
+    const kept = new Set(notes.map(({ id }) => id));
+    for (const [id, card] of this.cards) {
+      if (!kept.has(id) && card.leave()) this.cards.delete(id);
+    }
+    notes.forEach((note, index) => {
+      const card = this.cards.get(note.id) ?? new NoteCard(() => this.list());
+      this.cards.set(note.id, card);
+      card.show(note);
+      const there = this.notes.children[index];
+      if (there !== card.element) this.notes.insertBefore(card.element, there ?? null);
+    });
+    this.known = true;
+    if (!first && fresh) this.news.textContent = fresh === 1 ? "A new note." : `${fresh} new notes.`;
+  }
+
+  async showWaiting(member) {
+    const entries = await outbox.entriesOf(member ?? (await outbox.remembered()));
+    const [name, slug] = Object.entries(this.where)[0];
+    const mine = entries.filter(({ path, body }) => path === "notes" && body[name] === slug);
+    for (const element of this.notes.querySelectorAll(".waiting")) element.remove();
+    const sent = mine.filter(({ id }) => !this.cards.has(id)); // another tab may be clearing up
+    this.waiting = sent.length;
+    this.notes.append(...sent.map((entry) => waiting(entry, () => this.list())));
+  }
+
+  async write({ body, visibility }) {
+    const outcome = await outbox.send("notes", { id: uuid(), ...this.where, body, visibility });
     this.list();
+    return outcome;
   }
 }
 

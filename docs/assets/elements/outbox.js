@@ -60,6 +60,7 @@ export async function entriesOf(member) {
 }
 
 // Drafts are a convenience: where storage is blocked, the form still holds the text.
+// `saveDraft` resolves to something true once the draft is on the disk.
 const quietly = (promise) => promise.catch(() => undefined);
 export const draft = (place) =>
   quietly(stored("drafts", "readonly", (store) => store.get(place)));

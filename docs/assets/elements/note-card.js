@@ -1,0 +1,191 @@
+/** One note as it is read, with what its author or an organizer may do with it. */
+import { Unreachable, call, complaint, root } from "./api.js";
+import { fill, h, moment } from "./dom.js";
+import { NoteEditor } from "./note-editor.js";
+import * as outbox from "./outbox.js";
+
+const READ_BY = { private: "only you read it", public: "for everybody" };
+const WAITS = {
+  kept: () => "Not sent yet. Kept on this device.",
+  rejected: ({ why }) => `Rejected: ${why}.`,
+};
+
+/** A note that is on this device alone. One that was rejected can be taken off it. */
+export function waiting(entry, changed) {
+  const parts = [
+    h("p", { class: "by" }, WAITS[entry.state](entry)),
+    h("pre", {}, entry.body.body),
+  ];
+  if (entry.state === "rejected") {
+    const remove = h("button", { class: "md-button", type: "button" }, "Remove from this device");
+    remove.addEventListener("click", async () => {
+      await outbox.discard(entry.id);
+      changed();
+    });
+    parts.push(h("p", { class: "buttons" }, remove));
+  }
+  return h("article", { class: `waiting ${entry.state}` }, ...parts);
+}
+
+/** Where a note stands between the site and its file; nothing where it is not to be published. */
+function publication({ visibility, state, link }) {
+  if (link) {
+    const words = state === "published" ? "published" : "published in an earlier version";
+    return h("a", { href: new URL(link, root) }, words);
+  }
+  if (visibility !== "public") return null;
+  return state === "exported" ? "exported for a pull request" : "a draft";
+}
+
+export class NoteCard {
+  /** `changed` is called when the list should be asked for again. */
+  constructor(changed) {
+    this.changed = changed;
+    this.by = h("p", { class: "by" });
+    this.text = h("div", { class: "text" });
+    this.actions = h("p", { class: "buttons" });
+    this.said = h("p", { class: "told", role: "status", hidden: true });
+    this.element = h("article", {}, this.by, this.text, this.actions, this.said);
+  }
+
+  show(note) {
+    const before = JSON.stringify(this.note);
+    if (before === JSON.stringify(note)) return;
+    this.note = note;
+    const { author, created_at, updated_at, version, html, visibility, id } = note;
+    const facts = [author, moment(created_at)];
+    if (version > 1) facts.push(`changed ${moment(updated_at)}`);
+    if (READ_BY[visibility]) facts.push(READ_BY[visibility]);
+    const words = facts.join(" · ");
+    const where = publication(note);
+    this.by.replaceChildren(words, ...(where ? [" · ", where] : []));
+    fill(this.text, html);
+    if (this.editing) {
+      this.tell(this.editing.version === version ? "" :
+        "Somebody else has just changed this note. Saving will show you both texts.");
+    } else if (!this.actions.children.length) {
+      this.offer();
+      if (note.may_change) this.takeUp(`note-change ${id}`);
+    }
+  }
+
+  /** The note is gone: so is its card, unless somebody is writing in it. */
+  leave() {
+    if (this.editing) {
+      this.tell("This note cannot be read any more. Copy your text before you leave.");
+      return false;
+    }
+    this.element.remove();
+    return true;
+  }
+
+  tell(words) {
+    this.said.textContent = words;
+    this.said.hidden = !words;
+  }
+
+  offer() {
+    const button = (label, does) => {
+      const made = h("button", { class: "md-button", type: "button" }, label);
+      made.addEventListener("click", () => does(made));
+      return made;
+    };
+    this.history = button("History", (pressed) => this.toggleHistory(pressed));
+    this.history.setAttribute("aria-expanded", "false");
+    const may = this.note.may_change
+      ? [button("Edit", () => this.edit()), button("Delete", (pressed) => this.remove(pressed))]
+      : [];
+    this.actions.replaceChildren(...may, this.history);
+  }
+
+  /** What was being changed when the page was left is being changed again. */
+  async takeUp(place) {
+    if (await outbox.draft(place)) this.edit();
+  }
+
+  edit(body) {
+    if (this.editing) this.editing.element.remove();
+    const end = () => {
+      this.editing.element.remove();
+      this.editing = null;
+      this.text.hidden = this.actions.hidden = false;
+      this.actions.querySelector("button")?.focus();
+    };
+    const note = body === undefined ? this.note : { ...this.note, body };
+    this.editing = new NoteEditor({
+      place: `note-change ${note.id}`,
+      label: "Change the note (Markdown)",
+      note,
+      save: (text) => this.save(text),
+      cancel: () => {
+        end();
+        this.tell("");
+      },
+    });
+    this.editing.done = () => {
+      end();
+      this.tell("Saved.");
+    };
+    this.text.hidden = this.actions.hidden = true;
+    this.element.insertBefore(this.editing.element, this.said);
+    this.tell("");
+    if (body === undefined) this.editing.restore();
+    else this.editing.changed();
+    this.editing.text.focus();
+  }
+
+  async save({ body, visibility, version }) {
+    const path = `notes/${this.note.id}`;
+    const headers = { "If-Match": `"${version}"` };
+    let reply;
+    try {
+      reply = await call(path, { method: "PUT", body: { body, visibility }, headers });
+    } catch (error) {
+      if (!(error instanceof Unreachable)) throw error;
+      return { state: "away" };
+    }
+    if (reply.ok) {
+      this.show(reply.data);
+      this.changed();
+      return { state: "saved" };
+    }
+    if (reply.status === 401) return { state: "refused" };
+    if (reply.status === 404) return { state: "gone" };
+    if (reply.status !== 412) return { state: "rejected", why: complaint(reply) };
+    const { current, merged } = reply.data;
+    // The reply to an earlier try was lost: it had been saved.
+    if (current.body === body && current.visibility === visibility) {
+      this.show(current);
+      return { state: "saved" };
+    }
+    return { state: "conflict", current, merged };
+  }
+
+  /** The first press asks, the second one deletes. */
+  async remove(button) {
+    if (button.textContent === "Delete") {
+      button.textContent = "Delete now";
+      this.tell("Press again to delete this note.");
+      return;
+    }
+    const headers = { "If-Match": `"${this.note.version}"` };
+    const reply = await call(`notes/${this.note.id}`, { method: "DELETE", headers }).catch(() => null);
+    button.textContent = "Delete";
+    if (reply?.ok || reply?.status === 404) this.changed();
+    else this.tell(reply?.status === 412
+      ? "Not deleted: the note was changed meanwhile. Read it, then delete it."
+      : `Not deleted: ${reply ? complaint(reply) : "the service is not reachable"}.`);
+  }
+
+  async toggleHistory(button) {
+    if (this.past) {
+      this.past.remove();
+      this.past = null;
+    } else {
+      const { history } = await import("./note-history.js");
+      this.past = await history(this.note, (body) => this.edit(body));
+      this.element.append(this.past);
+    }
+    button.setAttribute("aria-expanded", String(Boolean(this.past)));
+  }
+}

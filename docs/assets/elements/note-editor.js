@@ -1,0 +1,198 @@
+/** A form for the text of a note: kept on the device as it is typed, shown as it will look. */
+import { call, complaint, root } from "./api.js";
+import { fill, h } from "./dom.js";
+import { complete } from "./note-links.js";
+import * as outbox from "./outbox.js";
+
+const PREVIEW_MS = 400; // after the last key
+const LARGEST = 16_384; // bytes, as the service counts
+const VISIBLE = {
+  group: "The group",
+  public: "Everybody: it may be published",
+  private: "Only I",
+};
+
+const kept = (isKept) =>
+  isKept
+    ? "Your text is kept on this device."
+    : "Nothing can be kept on this device: leave this page open.";
+
+/** What became of a text, in words. `isKept`: whether the draft is on the disk. */
+const SAID = {
+  saved: () => "Saved.",
+  kept: ({ why }) =>
+    why === "signed-out"
+      ? "Not sent. Your note is kept on this device; it is sent when you are signed in again."
+      : "Not sent yet. Your note is kept on this device and will be sent later.",
+  rejected: ({ why }, isKept) => `Rejected: ${why}. ${kept(isKept)}`,
+  refused: ({ why }, isKept) =>
+    (why === "unreachable"
+      ? "Not saved: the service is not reachable, and nobody is signed in here. "
+      : "Not saved: you are not signed in. ") + kept(isKept),
+  away: (_, isKept) => `Not saved: the service is not reachable. ${kept(isKept)}`,
+  gone: (_, isKept) => `Not saved: the note was deleted meanwhile. ${kept(isKept)}`,
+  conflict: (_, isKept) => `Not saved: the note was changed meanwhile. ${kept(isKept)}`,
+  lost: () =>
+    "Not saved: the service is not reachable, and nothing can be kept on this device. " +
+    "Leave this page open and try again later.",
+};
+
+let made = 0;
+
+export class NoteEditor {
+  /**
+   * `place` names the draft; `save({body, visibility, version})` resolves to `{state, ...}`.
+   * `note` is the one that is changed, if any; `cancel` is called when its change is given up.
+   */
+  constructor({ place, label, save, note = null, cancel = null }) {
+    Object.assign(this, { place, save, note });
+    this.version = note?.version;
+    this.build(label, cancel);
+    if (note) this.set(note);
+  }
+
+  build(label, cancel) {
+    const id = `note-text-${++made}`;
+    this.text = h("textarea", { rows: 5, id, required: true, "aria-describedby": `${id}-help` });
+    this.visibility = h("select", {},
+      ...Object.entries(VISIBLE).map(([value, name]) => h("option", { value }, name)));
+    this.said = h("p", { class: "said", role: "status" });
+    this.shown = h("div", { class: "preview" });
+    this.preview = h("details", {}, h("summary", {}, "Preview"), this.shown);
+    this.choices = h("div", { class: "choices", hidden: true });
+    const buttons = [h("button", { class: "md-button md-button--primary" },
+      this.note ? "Save change" : "Save note")];
+    if (cancel) {
+      const give = h("button", { class: "md-button", type: "button" }, "Cancel");
+      give.addEventListener("click", () => {
+        outbox.dropDraft(this.place);
+        cancel();
+      });
+      buttons.push(give);
+    }
+    const links = complete(this.text);
+    this.element = h("form", { class: "note-editor" },
+      h("label", { for: id }, label),
+      this.text,
+      links,
+      h("p", { class: "help", id: `${id}-help` },
+        "Formulas as $x^2$; [[ leads to an entry of the library. Kept on this device as you type."),
+      this.preview,
+      h("p", {}, h("label", { class: "visibility" }, "Who reads it ", this.visibility)),
+      h("p", { class: "buttons" }, ...buttons),
+      this.said,
+      this.choices);
+    this.element.addEventListener("input", () => this.changed());
+    this.preview.addEventListener("toggle", () => this.show());
+    this.element.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.submit();
+    });
+  }
+
+  get value() {
+    return { body: this.text.value, visibility: this.visibility.value, version: this.version };
+  }
+
+  set({ body, visibility }) {
+    this.text.value = body;
+    if (visibility) this.visibility.value = visibility;
+    this.show();
+  }
+
+  /** Take up the draft of an earlier visit, unless something has been typed already. */
+  async restore() {
+    const draft = await outbox.draft(this.place);
+    if (!draft || this.touched) return;
+    this.set(typeof draft === "string" ? { body: draft } : draft); // as an earlier version kept it
+    // A draft was written on a version that somebody may have changed since.
+    if (draft.version) this.version = draft.version;
+    this.said.textContent = "This is what you had not saved yet.";
+  }
+
+  async changed() {
+    this.touched = true;
+    this.kept = outbox.saveDraft(this.place, this.value);
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.show(), PREVIEW_MS);
+    const size = new TextEncoder().encode(this.text.value).length;
+    if (size > LARGEST) {
+      this.said.textContent =
+        `${size.toLocaleString("en")} bytes; a note may have ${LARGEST.toLocaleString("en")}.`;
+    }
+  }
+
+  /** As the service will show it. Only the newest text is shown, whatever order replies come in. */
+  async show() {
+    if (!this.preview.open) return;
+    const body = this.text.value;
+    if (!body.trim()) {
+      this.shown.replaceChildren();
+      return;
+    }
+    const reply = await call("notes/preview", { method: "POST", body: { body } }).catch(() => null);
+    if (body !== this.text.value) return;
+    if (reply?.ok) fill(this.shown, reply.data.html);
+    else {
+      const why = reply ? complaint(reply) : "the service is not reachable";
+      this.shown.replaceChildren(h("p", {}, `No preview: ${why}.`));
+    }
+  }
+
+  async submit() {
+    if (this.sending) return;
+    this.sending = true;
+    this.said.textContent = "Sending…";
+    this.choices.hidden = true;
+    const sent = this.value;
+    const isKept = Boolean(await outbox.saveDraft(this.place, sent));
+    const outcome = await this.save(sent);
+    this.sending = false;
+    this.said.replaceChildren(SAID[outcome.state](outcome, isKept));
+    if (outcome.state === "refused") {
+      this.said.append(" ", h("a", { href: new URL("join/", root) }, "How to join"));
+    }
+    if (outcome.state === "conflict") this.choose(outcome);
+    if (outcome.state !== "saved" && outcome.state !== "kept") return;
+    // Words typed while it was being sent are a new draft.
+    if (this.text.value === sent.body) {
+      this.text.value = "";
+      this.touched = false;
+      this.shown.replaceChildren();
+      await outbox.dropDraft(this.place);
+    } else {
+      outbox.saveDraft(this.place, this.value);
+    }
+    this.done?.(outcome);
+  }
+
+  /** Somebody else saved meanwhile: three ways to go on, and no text is thrown away. */
+  choose({ current, merged }) {
+    const theirs = fill(h("div", { class: "preview" }), current.html);
+    const take = (label, body, words) => {
+      const button = h("button", { class: "md-button", type: "button" }, label);
+      button.addEventListener("click", () => {
+        this.version = current.version;
+        this.set({ body });
+        this.changed();
+        this.choices.hidden = true;
+        this.said.textContent = words;
+        this.text.focus();
+      });
+      return button;
+    };
+    const ways = [
+      take("Keep my text", this.text.value, "Your text replaces theirs when you save."),
+      take("Take theirs", current.body, "This is their text."),
+    ];
+    if (merged) {
+      const words = merged.conflicts
+        ? "Both texts are in it; where they differ they stand between <<<<<<< and >>>>>>>. Mend, then save."
+        : "Both changes are in it. Read it, then save.";
+      ways.unshift(take("Put both together", merged.body, words));
+    }
+    this.choices.replaceChildren(
+      h("p", {}, "What it says now:"), theirs, h("p", { class: "buttons" }, ...ways));
+    this.choices.hidden = false;
+  }
+}
