@@ -8,6 +8,7 @@ import typer
 from api.cli_answers import agenda, regrade, tell_moved
 from api.cli_new import new
 from api.cli_notes import notes
+from api.cli_operate import backup, doctor, migrate, restore
 from api.cli_quiz import quiz
 from api.console import fail, last_address, load_content, load_settings, open_database
 
@@ -23,6 +24,8 @@ app.add_typer(quiz, name="quiz")
 app.add_typer(notes, name="notes")
 app.command()(agenda)
 app.command()(regrade)
+for command in (backup, restore, migrate, doctor):
+    app.command()(command)
 
 
 @app.command()
@@ -185,18 +188,3 @@ def invite(
     )
     database.close()
     typer.echo(f"{last_address(settings)}/join#{code}")
-
-
-@app.command()
-def migrate() -> None:
-    """Bring the database to the schema of this version.
-
-    Example: readout migrate
-    """
-    from api.migrate import newest, present
-
-    database = open_database(load_settings(), migrated=False)
-    before = present(database)
-    database.close()
-    open_database(load_settings()).close()
-    typer.echo(f"schema {newest()}" + ("" if before == newest() else f", was {before or 'empty'}"))

@@ -24,6 +24,10 @@ def sqlite_engine(url: str, *, writes: bool) -> sa.Engine:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # ours alone
     except OSError as error:
         raise Unusable(f"cannot make the folder {path.parent}: {error.strerror}") from error
+    try:
+        path.touch(0o600)
+    except OSError as error:
+        raise Unusable(f"cannot write to {path}: {error.strerror}; mend its owner") from error
     engine = sa.create_engine(
         url,
         module=driver,

@@ -3,8 +3,12 @@
 Alembic is imported only when there is something to migrate: a start should take no longer for it.
 """
 
+import datetime as dt
+import hashlib
+import logging
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 
@@ -15,6 +19,10 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 SCRIPTS = Path(__file__).parent / "migrations"
+LOCK = 0x726561646F7574  # any number of our own, by which workers that start together take turns
+Contents = dict[str, dict[str, str]]  # by table and column: a hash of all values, in order of keys
+
+log = logging.getLogger("readout")
 
 
 def revisions() -> list[str]:
@@ -38,7 +46,9 @@ def present(database: Database) -> str | None:
 def migrate(database: Database) -> bool:
     """Migrate in one transaction and say whether there was anything to do.
 
-    Raises Unusable if a later version of the service has migrated the database already.
+    An SQLite file is copied first. Whatever the scripts do not declare as changed must be the
+    same afterwards, or nothing is changed. Raises Unusable then, and if a later version of the
+    service has migrated the database already.
     """
     revision = present(database)
     if revision == newest():
@@ -48,13 +58,21 @@ def migrate(database: Database) -> bool:
             f"the database has schema {revision!r}, which is newer than this version of Readout; "
             "install the newer version, or restore the backup that it made"
         )
+    if revision and database.is_sqlite:
+        _copy(database)
     with database.engine.connect() as connection:
+        if not database.is_sqlite:
+            connection.execution_options(isolation_level="READ COMMITTED")
         if database.is_sqlite:
             # Making a table again would delete what refers to it. No effect inside a transaction.
             connection.connection.cursor().execute("PRAGMA foreign_keys = OFF")
         try:
             with connection.begin():
+                if not database.is_sqlite:
+                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+                before = contents(connection)
                 _upgrade(connection)
+                _compare(before, contents(connection), _declared(connection, revision))
                 _check_references(connection, database.is_sqlite)
         finally:
             if database.is_sqlite:
@@ -75,6 +93,70 @@ def _upgrade(connection: sa.Connection) -> None:
     from alembic import command
 
     command.upgrade(config(connection), "head")
+
+
+def _copy(database: Database) -> None:
+    from api.backup import backup, database_file
+
+    now = dt.datetime.now(dt.UTC)
+    source = database_file(str(database.engine.url))
+    target = source.parent / "backups" / f"before-{newest()}-{now:%Y%m%dT%H%M%S%f}Z.sqlite3"
+    backup(source, target, now)
+    log.warning("copied the database to %s before its migration", target)
+
+
+def contents(connection: sa.Connection) -> Contents:
+    """What every table holds, column by column, so that what stayed can be told from what changed.
+
+    The number of rows stands under the name of no column, "".
+    """
+    inspector = sa.inspect(connection)
+    found: Contents = {}
+    for name in inspector.get_table_names():
+        if name == "alembic_version":
+            continue
+        columns: list[sa.ColumnClause[Any]] = [
+            sa.column(column["name"]) for column in inspector.get_columns(name)
+        ]
+        keys = inspector.get_pk_constraint(name)["constrained_columns"]
+        query = sa.select(*columns).select_from(sa.table(name)).order_by(*map(sa.column, keys))
+        hashes = [hashlib.sha256() for _ in columns]
+        rows = 0
+        for row in connection.execute(query.execution_options(yield_per=1_000)):
+            rows += 1
+            for digest, value in zip(hashes, row, strict=True):
+                digest.update(f"{value!r}\x1f".encode())
+        hashed = {c.name: h.hexdigest() for c, h in zip(columns, hashes, strict=True)}
+        found[name] = {"": str(rows), **hashed}
+    return found
+
+
+def _declared(connection: sa.Connection, since: str | None) -> set[str]:
+    """The tables ("answer") and columns ("answer.turn") that the scripts say they change."""
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory.from_config(config(connection))
+    return {
+        name
+        for script in scripts.iterate_revisions(newest(), since or "base")
+        for name in getattr(script.module, "changes", ())
+    }
+
+
+def _compare(before: Contents, after: Contents, declared: set[str]) -> None:
+    if changed := list(_changed(before, after, declared)):
+        raise Unusable(
+            f"the migration would change what it should keep ({', '.join(changed[:5])}); "
+            "nothing was changed; stay with the older version and report this"
+        )
+
+
+def _changed(before: Contents, after: Contents, declared: set[str]) -> Iterator[str]:
+    for table, digests in before.items():
+        for column, digest in digests.items():
+            name = f"{table}.{column}" if column else f"the rows of {table}"
+            if not {table, name} & declared and after.get(table, {}).get(column) != digest:
+                yield name
 
 
 def _check_references(connection: sa.Connection, is_sqlite: bool) -> None:

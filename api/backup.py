@@ -1,0 +1,230 @@
+"""Copies of a running SQLite database that can be trusted, and back again.
+
+A backup is one file and, beside it, a manifest with its checksum. Neither has its name before it
+has been checked and is on the disk.
+"""
+
+import datetime as dt
+import hashlib
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import sqlalchemy as sa
+from pydantic import BaseModel, ValidationError
+
+from api.engines import BUSY_TIMEOUT_MS, Unusable, sqlite_driver
+from api.migrate import revisions
+
+# What SQLite keeps beside a file. Beside a backup it belongs to another file, and would spoil it.
+COMPANIONS = ("-wal", "-shm", "-journal")
+POSTGRESQL = (
+    "PostgreSQL brings its own: pg_dump --format=custom --file=readout.dump DATABASE makes a "
+    "backup of a running service, pg_restore --clean --dbname=DATABASE readout.dump restores it"
+)
+
+
+class Damaged(Exception):
+    """A backup is not what it was when it was made. The message says how that shows."""
+
+
+class Manifest(BaseModel):
+    """What is known of a backup since it was made."""
+
+    sha256: str
+    bytes: int
+    schema_revision: str
+    made_at: dt.datetime
+    rows: dict[str, int]
+
+
+class Restored(NamedTuple):
+    manifest: Manifest
+    kept: Path | None  # where the database is that was there before
+
+
+def database_file(url: str) -> Path:
+    """The file of an SQLite database. Raises Unusable for any other."""
+    if not url.startswith("sqlite:"):
+        raise Unusable(POSTGRESQL)
+    return Path(sa.make_url(url).database or "")
+
+
+def backup(source: Path, target: Path, now: dt.datetime) -> Manifest:
+    """Copy a database that may be in use as one transaction left it; check it; only then name it.
+
+    Raises Unusable if there is no database or the copy cannot be written, Damaged if the
+    database itself is.
+    """
+    if not source.is_file():
+        raise Unusable(f"no database {source}; nothing to back up")
+    if target.exists():
+        raise Unusable(f"{target} is there already; name another file")
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.partial")
+    partial.unlink(missing_ok=True)  # of a backup that was interrupted
+    partial.touch(0o600)  # for our eyes only; into an empty file SQLite copies as into none
+    with _driver_errors(f"cannot copy {source} to {target}"), _connect(source) as connection:
+        connection.execute("VACUUM INTO ?", (str(partial),))
+    rows, revision = _inspect(partial)
+    manifest = Manifest(
+        sha256=_hash(partial),
+        bytes=partial.stat().st_size,
+        schema_revision=revision,
+        made_at=now,
+        rows=rows,
+    )
+    _sync(partial)
+    described = manifest_of(partial)
+    described.write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
+    _sync(described)
+    described.rename(manifest_of(target))
+    partial.rename(target)
+    _sync(target.parent)
+    return manifest
+
+
+def verify(file: Path) -> Manifest:
+    """Whether a backup is as it was made. Raises Damaged."""
+    if not file.is_file():
+        raise Damaged(f"no file {file}")
+    for companion in COMPANIONS:
+        stray = file.with_name(file.name + companion)
+        if stray.exists():
+            raise Damaged(f"{stray} is beside it, so a program had it open; take another backup")
+    described = manifest_of(file)
+    try:
+        manifest = Manifest.model_validate_json(described.read_bytes())
+    except FileNotFoundError:
+        raise Damaged(f"{described} is missing, so nobody knows whether {file} is whole") from None
+    except ValidationError:
+        raise Damaged(f"{described} is damaged") from None
+    if (size := file.stat().st_size) != manifest.bytes:
+        raise Damaged(f"{file} has {size} bytes, and had {manifest.bytes} when it was made")
+    if _hash(file) != manifest.sha256:
+        raise Damaged(f"{file} has changed since it was made: its checksum is another")
+    rows, revision = _inspect(file)
+    if (rows, revision) != (manifest.rows, manifest.schema_revision):
+        raise Damaged(f"{described} tells of other rows than {file} has")
+    return manifest
+
+
+def restore(file: Path, target: Path, now: dt.datetime, *, force: bool = False) -> Restored:
+    """Put a backup in the database's place; what was there keeps a name of its own.
+
+    Raises Damaged if the backup is, Unusable if that would replace a database without `force`, or
+    one that is in use, or one that a newer version made.
+    """
+    manifest = verify(file)
+    if manifest.schema_revision not in revisions():
+        raise Unusable(
+            f"{file} has schema {manifest.schema_revision!r}, which is newer than this version of "
+            "Readout; install the newer version first"
+        )
+    if target.exists() and not force:
+        raise Unusable(f"{target} is there already; --force replaces it and keeps it aside")
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    partial = target.with_name(f"{target.name}.restoring")
+    shutil.copyfile(file, partial)
+    partial.chmod(stat.S_IRUSR | stat.S_IWUSR)
+    _sync(partial)
+    if _hash(partial) != manifest.sha256:
+        partial.unlink()
+        raise Damaged(f"the copy of {file} differs from it; the disk is failing")
+    kept = _put_aside(target, now) if target.exists() else None
+    partial.rename(target)
+    _sync(target.parent)
+    return Restored(manifest, kept)
+
+
+def default_target(source: Path, now: dt.datetime) -> Path:
+    return source.parent / "backups" / f"readout-{now:%Y%m%dT%H%M%S}Z.sqlite3"
+
+
+def forget_old(folder: Path, keep: int) -> list[Path]:
+    """Delete all but the newest backups of a folder; the deleted ones."""
+    old = sorted(folder.glob("readout-*Z.sqlite3"))[:-keep]
+    for file in old:
+        file.unlink()
+        manifest_of(file).unlink(missing_ok=True)
+    return old
+
+
+def manifest_of(file: Path) -> Path:
+    return file.with_name(f"{file.name}.json")
+
+
+def _put_aside(target: Path, now: dt.datetime) -> Path:
+    """Give a database and what belongs to it another name, if nobody uses it."""
+    driver = sqlite_driver()
+    try:
+        with _connect(target) as connection:
+            # Moves the log into the file. Refused while somebody else has the database open.
+            connection.execute("PRAGMA journal_mode = DELETE")
+    except driver.OperationalError:
+        raise Unusable(f"{target} is in use; stop the service first") from None
+    except driver.DatabaseError:
+        pass  # damaged: kept as it is, with its log
+    kept = target.with_name(f"{target.name}.replaced-{now:%Y%m%dT%H%M%S}Z")
+    for companion in (*COMPANIONS, ""):
+        part = target.with_name(target.name + companion)
+        if part.exists():
+            part.rename(kept.with_name(kept.name + companion))
+    return kept
+
+
+def _inspect(file: Path) -> tuple[dict[str, int], str]:
+    """Rows of each table, and the schema. Raises Damaged if SQLite finds anything wrong."""
+    with (
+        _driver_errors(f"{file} is damaged", Damaged),
+        closing(sqlite_driver().connect(f"{file.absolute().as_uri()}?immutable=1", uri=True)) as db,
+    ):
+        for check in ("integrity_check", "foreign_key_check"):
+            if problems := [row for row in db.execute(f"PRAGMA {check}") if row != ("ok",)]:
+                raise Damaged(f"{file} is damaged: {check} says {problems[0]}")
+        names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
+        tables = sorted(name for (name,) in db.execute(names))
+        if "alembic_version" not in tables:
+            raise Damaged(f"{file} is no database of Readout: it has no schema version")
+        rows = {name: _count(db, name) for name in tables}
+        (revision,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
+    return rows, str(revision)
+
+
+def _count(connection: Any, table: str) -> int:
+    quoted = table.replace('"', '""')
+    (count,) = connection.execute(f'SELECT count(*) FROM "{quoted}"').fetchone()  # noqa: S608
+    return int(count)
+
+
+@contextmanager
+def _connect(file: Path) -> Iterator[Any]:
+    with closing(sqlite_driver().connect(str(file), isolation_level=None)) as connection:
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        yield connection
+
+
+@contextmanager
+def _driver_errors(said: str, kind: Callable[[str], Exception] = Unusable) -> Iterator[None]:
+    try:
+        yield
+    except sqlite_driver().Error as error:
+        raise kind(f"{said}: {error}") from error
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def _sync(path: Path) -> None:
+    """Make the disk keep a file, or the names in a folder."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
