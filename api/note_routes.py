@@ -179,17 +179,20 @@ def edit_note(
     both changes as `merged`, if the version that was seen is known.
     """
     text = rendered(given.body, shelf.titles)
+
+    def save(session: Session) -> NoteOut:
+        change_note(session, str(note_id), text, given.visibility, expected, member, now)
+        session.flush()
+        # Read here: after the commit somebody else may have saved the next version.
+        return note_out(find_row(session, str(note_id), member), member, shelf)
+
     try:
-        service.database.write(
-            lambda session: change_note(
-                session, str(note_id), text, given.visibility, expected, member, now
-            )
-        )
+        note = service.database.write(save)
     except Stale as stale:
         raise _with_both(
             stale, service, str(note_id), expected, given.body, member, shelf
         ) from None
-    return _read(service, str(note_id), member, shelf, response)
+    return _tagged(note, response)
 
 
 @router.delete("/{note_id}", status_code=204)
@@ -257,6 +260,10 @@ def _read(
 ) -> NoteOut:
     with service.database.read() as session:
         note = note_out(find_row(session, note_id, member), member, shelf)
+    return _tagged(note, response)
+
+
+def _tagged(note: NoteOut, response: Response) -> NoteOut:
     response.headers["ETag"] = f'"{note.version}"'
     return note
 

@@ -90,6 +90,7 @@ def test_what_members_wrote_under_an_old_schema_is_served(tmp_path: Path, revisi
         content_dir=CONTENT / "docs",
         executed_dir=CONTENT / "executed",
         site_dir=tmp_path / "site",
+        base_url="http://testserver",
     )
     from api.members import sign_in
     from tests.conftest import Clock
@@ -108,6 +109,7 @@ def test_what_members_wrote_under_an_old_schema_is_served(tmp_path: Path, revisi
         for name, token in tokens.items():
             client.headers["Authorization"] = f"Bearer {token}"
             mine = client.get(f"{API}/quizzes/example/answers").json()
+            assert isinstance(mine, list), mine
             assert {answer["reason"] for answer in mine} == {
                 None,
                 "I counted.\r\nTwice.",

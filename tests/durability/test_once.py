@@ -180,6 +180,7 @@ def test_no_edit_of_a_note_is_lost(group: Group, ledger: Ledger):
                 tag = {"If-Match": headers["ETag"]}
                 status, told, _ = client.ask("PUT", f"{API}/notes/{note}", body, **tag)
                 if status == 200:
+                    assert told["body"] == body["body"]  # the reply is of what was sent
                     accepted[note].append((told["version"], line))
                     break
                 assert status in (412, 503), told
