@@ -17,8 +17,9 @@
 # **Criterion.**
 #
 # 1. *Stages.* Read by a fitted lens, the argument is above the answer first, and the answer above
-#    the argument later: in at least a third of the prompts that are answered rightly, and at least
-#    three times as often as for another prompt's argument and answer read in the same states.
+#    the argument later: in most of the country prompts that are answered rightly, and in each
+#    relation at least three times as often as for another prompt's argument and answer, read in the
+#    same states.
 # 2. *The layer.* One feed-forward layer turns the argument into the answer: by direct logit
 #    attribution it adds more to the answer's lead over the argument than any other layer of either
 #    kind. Without the attention that brings the argument, the answer is lost.
@@ -138,7 +139,7 @@ formats = [
     Format("sentence", "The capital of {x} is", "The capital of {x} is {y}.\n"),
     Format("form", "Country: {x}\nCapital:", "Country: {x}\nCapital: {y}\n\n"),
 ]
-sample = chooser.sample(countries, 50)
+sample = chooser.sample(countries, 44)
 strangers = sample[1:] + sample[:1]
 
 
@@ -210,7 +211,7 @@ assert max(hits["another capital"] for hits in counted.values()) <= 0.1 * len(sa
 # ## Three stages, through a lens
 #
 # The raw logit lens shows little of this model's middle layers ([the notebook on the
-# lens](03_lens.ipynb)), so we read each state through a lens that is fitted to plain English. It
+# lens](03_lens.py)), so we read each state through a lens that is fitted to plain English. It
 # has seen manuals for programmers, hardly a country, and none of these prompts. At the last
 # position of each prompt that is answered rightly we ask for the reciprocal rank of the argument
 # and of the answer: 1 if the lens names it first, near 0 if it is far down. The control is the
@@ -356,7 +357,7 @@ print(
     f"the answer's rank against another prompt's: factor {lead_by_state[from_last].exp():.1f} "
     f"after {shown[from_last]} layers, {lead_by_state[from_last + 1].exp():.0f} after {argument_at}"
 )
-assert hits > len(in_order) / 3
+assert hits > len(in_order) / 2
 assert foreign_hits < hits / 3
 assert argument_at < answer_leads_from
 
@@ -943,7 +944,7 @@ Markdown("\n".join(table))
 # answered rightly.
 
 # %%
-some = [one for one, right_here in zip(asked, is_right, strict=True) if right_here][:30]
+some = [one for one, right_here in zip(asked, is_right, strict=True) if right_here][:24]
 around = [layer for layer in range(bringing - 2, bringing + 3) if layer < n_layers]
 
 
@@ -979,11 +980,11 @@ assert without[bringing] < others_keep
 # twice, both times with one example. In one prompt the example is another country with its capital,
 # so the answer has to be *recalled*. In the other the example is the country itself: the answer
 # need only be *copied*. Both are answered rightly by the whole model. Then the last feed-forward
-# layers are removed at the last position: one, two, and all from the layer found above. The control
+# layers are removed at the last position: one, and all from the layer found above. The control
 # removes as many, just below the layer where the argument arrives.
 
 # %%
-tried = chooser.sample(countries, 36)
+tried = chooser.sample(countries, 32)
 recalled = ask(tried, best_format, 1, countries, tokenizer, chooser)
 copied = tell(tried, best_format, tokenizer)
 both = (accuracy(recalled, []) * accuracy(copied, [])).bool().tolist()
@@ -991,7 +992,7 @@ recalled, copied = (
     [one for one, right_twice in zip(prompts, both, strict=True) if right_twice]
     for prompts in (recalled, copied)
 )
-removed = [1, 2, len(late_layers)]
+removed = [1, len(late_layers)]
 kept = {
     (what, where): torch.stack(
         [
@@ -1052,7 +1053,7 @@ print(f"removed below the arrival, copied minus recalled: {gap_low:+.2f} to {gap
 #
 # The notes also say that the stream is a sum of additions, and that the model refines an encoding
 # of the vocabulary distribution step by step. The first is a matter of arithmetic
-# ([the forward pass](01_forward_pass.ipynb) has all of it); here it is for these texts, with what
+# ([the forward pass](01_forward_pass.py) has all of it); here it is for these texts, with what
 # the model itself reports as its layers' outputs.
 
 # %%
@@ -1123,7 +1124,9 @@ ledger(
         source=f"{notes}; Merullo et al. 2023, section 3, figure 2",
         found=f"argument first, answer later, by a fitted lens: {seen}",
         control=f"another prompt's words in the same states: {seen_foreign}",
-        verdict=verdict(*(yes > of / 3 and yes > 3 * no for yes, no, of in signature.values())),
+        verdict=verdict(
+            hits > len(in_order) / 2, *(yes > 3 * no for yes, no, _ in signature.values())
+        ),
         limits="The raw lens, through which the paper sees it, shows none of it here.",
     ),
     Claim(
