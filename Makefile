@@ -16,7 +16,7 @@ export NO_MKDOCS_2_WARNING := 1
 
 TURN = $(shell git rev-list --count HEAD 2>/dev/null || echo 0)
 
-.PHONY: help serve site test check demos bench model browser format screenshot clean
+.PHONY: help serve site test test-the-tests check demos bench model browser format screenshot clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -30,6 +30,9 @@ site: $(BIN)/.installed ## static site into site/, strict
 
 test: $(BIN)/.installed-all model browser ## every test
 	@$(BIN)/python -m pytest $(ARGS)
+
+test-the-tests: $(BIN)/.installed-all ## plant faults one by one, and see that a test notices each
+	@$(BIN)/python -m tests.faults $(NAME)
 
 check: $(BIN)/.installed-all ## format, lint, types, content rules
 	@$(BIN)/ruff format --check .

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -38,6 +39,7 @@ from api import (
     results,
     review,
     rights,
+    telemetry,
 )
 from api.bounded import end_processes
 from api.database import Busy, Failed, sqlite_name
@@ -114,6 +116,7 @@ def create_app(
     app.state.service = service
     modules: tuple[Any, ...] = (answers, quizzes, members, note_routes, meetings, reports, results)
     modules += (analysis, agenda, agenda_markdown, review, rights, joining, devices, membership)
+    modules += (telemetry,)
     for router in (*(module.router for module in modules), status):
         app.include_router(router, prefix=API)  # the first is asked first, and asked the most
     _add_reference(app)
@@ -129,6 +132,8 @@ def create_app(
             allow_credentials=False,  # a site elsewhere signs in with a bearer token
         )
     app.add_middleware(Guard, settings=settings)
+    app.state.replies = Counter[int]()
+    app.add_middleware(telemetry.Telemetry, replies=app.state.replies)
     if settings.proxies:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=list(settings.proxies))
     # Asked when no endpoint is: a mount at "/" would answer for unknown endpoints too.

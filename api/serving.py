@@ -68,6 +68,10 @@ def listen(settings: Settings, host: str, port: int) -> None:
     from api.bounded import start_process
     from api.render import render_note
 
+    if settings.log_format == "json":
+        from api.telemetry import log_as_json
+
+        log_as_json()
     app = create_app(settings)
     start_process(render_note, "", {})  # else the first note would wait for it
     config = uvicorn.Config(
@@ -75,6 +79,9 @@ def listen(settings: Settings, host: str, port: int) -> None:
         host=host,
         port=port,
         log_level="warning",
+        # uvicorn's own lines go where ours go
+        log_config=None if settings.log_format == "json" else uvicorn.config.LOGGING_CONFIG,
+        access_log=False,
         server_header=False,
         proxy_headers=False,  # the app asks READOUT_PROXIES
         timeout_graceful_shutdown=10,

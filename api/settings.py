@@ -4,7 +4,7 @@ import re
 from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator
@@ -51,6 +51,14 @@ class Settings(BaseSettings):
     proxies: Listed = Field(
         default=(),
         description="Addresses, separated by commas, of the reverse proxies that are believed.",
+    )
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="json: a line a request, without query, headers or body."
+    )
+    metrics_token: str | None = Field(
+        default=None,
+        min_length=16,
+        description="Who brings it as a bearer token may read /api/v1/metrics, as organizers may.",
     )
     token: str | None = Field(
         default=None, description="Who `readout quiz take` answers as, when not by a join link."

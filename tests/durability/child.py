@@ -22,7 +22,7 @@ class Here:
     """Renders notes right here: a process for that would cost each start a second."""
 
     def schedule(
-        self, function: Callable[..., Any], *, args: Any, kwargs: Any, timeout: float
+        self, function: Callable[..., Any], *, args: Any, kwargs: Any, timeout: float = 0
     ) -> Future[Any]:
         future: Future[Any] = Future()
         try:

@@ -64,12 +64,13 @@ def run_all(jobs: list) -> None:
 def send_until_told(client: Client, item: Item) -> int:
     for _ in range(200):
         try:
-            status, _told = client.send(item)
+            status, told = client.send(item)
         except NO_REPLY:
             continue  # nobody knows whether it arrived: the same again
         if status in (200, 201):
             return status
-        assert status == 503, (status, _told)
+        # PostgreSQL may give up on a transaction that met others too often.
+        assert (status, told["code"]) == (503, "no-database"), told
     raise AssertionError("never told")
 
 
@@ -79,7 +80,8 @@ def test_two_workers_on_one_database_lose_nothing(group: Group, ledger: Ledger):
     def work(token: str, label: str) -> None:
         clients = [Client(worker.port, token, ledger) for worker in group.workers]
         for number, item in enumerate(islice(items(label), 24)):
-            send_until_told(clients[number % 2], item)
+            told = send_until_told(clients[number % 2], item)
+            assert told == 201 or group.url.startswith("postgresql:")
             # The other worker knows it already.
             assert clients[1 - number % 2].send(item)[0] == 200
 
