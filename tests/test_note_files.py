@@ -15,11 +15,19 @@ from sqlmodel import select
 
 from api import note_sync
 from api.bounded import TooMuchWork
+from api.content import read_content
 from api.database import Database
 from api.members import Member
 from api.merging import HERE, THERE
 from api.migrate import migrate
-from api.note_files import Carried, PublishedNote, as_patch, read_blocks, write_blocks
+from api.note_files import (
+    Carried,
+    PublishedNote,
+    as_patch,
+    read_blocks,
+    read_published,
+    write_blocks,
+)
 from api.notes import LARGEST_NOTE, Note, NoteRevision, add_revision, rendered
 from tests.conftest import API, CONTENT, Clock, Join
 
@@ -459,6 +467,23 @@ def test_the_commands_say_what_they_cannot_do(
     assert f"note {ONE}: left alone; no such note is known here" in done.stderr
     assert "0 public notes" in done.stderr
     assert "has them all already" in done.stderr
+
+
+def test_the_notes_in_files_are_known_with_their_place(checkout: Path):
+    path = checkout / "meetings" / f"{MEETING}.md"
+    path.write_bytes(write_blocks(path.read_text(), [Carried(ONE, 1, "One.\r\n")]).encode())
+
+    assert read_published(read_content(checkout)) == {
+        ONE: PublishedNote("One.\r\n", f"meetings/{MEETING}/#published-notes")
+    }
+
+
+def test_a_patch_that_cannot_be_made_is_none(monkeypatch):
+    failed = subprocess.CompletedProcess([], 128, b"", b"fatal: no space")
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: failed)
+
+    with pytest.raises(OSError, match="fatal: no space"):
+        as_patch("x.md", "a", "b")
 
 
 def test_a_note_says_whether_it_is_exported_and_published(

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from api import mathml as mathml_module
 from api import render as render_module
-from api.bounded import TooMuchWork, bounded
+from api.bounded import TooMuchWork, bounded, end_processes, start_process
 from api.mathml import NotMath, mathml
 from api.notes import LARGEST_NOTE
 from api.render import fingerprint, render, render_note
@@ -238,6 +238,13 @@ def test_work_without_end_is_ended():
     with pytest.raises(TooMuchWork):
         bounded(time.sleep, 60)
     assert bounded(time.sleep, 0) is None
+
+
+def test_a_process_that_was_started_early_or_ended_is_of_no_concern():
+    start_process(render_note, "", {})
+    assert bounded(render_note, "a", {}) == "<p>a</p>\n"
+    end_processes()
+    assert bounded(render_note, "b", {}) == "<p>b</p>\n"
 
 
 def test_work_that_takes_too_much_memory_is_ended():
