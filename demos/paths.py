@@ -180,8 +180,12 @@ class PathRuns(TwoRuns):
     def start(self) -> int:
         """The first position at which anything has to be computed."""
         n_positions = self.job.clean.shape[1]
-        only_last = self.job.receivers == ("logits",) and not self.job.all_logits
-        return max(self.first, n_positions - 1) if only_last else self.first
+        first = self.first
+        if self.job.receivers == ("logits",) and not self.job.all_logits:
+            first = max(first, n_positions - 1)
+        if self.job.positions is not None:
+            first = max(first, int(self.job.positions.min()))
+        return first
 
     def compute(self, block: Block) -> Values:
         job, first = self.job, block.first
