@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from itertools import groupby
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from demos.nodes import EMBED, LOGITS, Head, HeadInput, Mlp, Receiver, Sender, rank
@@ -27,20 +27,22 @@ def carry(
     first: int,
     *,
     through_mlps: bool,
-    at: Float[Tensor, "batch position"] | None = None,
+    at: Int[Tensor, "batch place"] | None = None,
 ) -> dict[Receiver, Change]:
     """How the stream changes at each receiver when a group of senders writes as in `source`.
 
     All other heads go on writing what they wrote in `base`. So do the feed-forward layers, unless
     `through_mlps`: then they answer to the change. `groups` are ordered by their first sender;
-    nothing changes before position `first`. `at` weighs what the senders change by position.
+    nothing changes before position `first`. `at`: the positions from `first` on at which the
+    senders write so; as no head carries a change from one position to another, no other changes.
     """
     starts = [min(map(rank, group)) for group in groups]
     assert starts == sorted(starts)
-    weight = 1 if at is None else at[:, None, first:, None]
+    batch, n_positions = base.tokens.shape
+    places = torch.arange(first, n_positions, device=base.tokens.device) if at is None else at
+    places = places.expand(batch, -1)
     change = torch.zeros(
-        *(len(base.tokens), len(groups), base.tokens.shape[1] - first, engine.config.d_model),
-        device=base.tokens.device,
+        *(batch, len(groups), places.shape[1], engine.config.d_model), device=base.tokens.device
     )
     last = max(map(rank, receivers))
     carried: dict[Receiver, Change] = {}
@@ -48,10 +50,10 @@ def carry(
     def receive(stage: int) -> None:
         here = [receiver for receiver in receivers if rank(receiver) == stage]
         if here:
-            carried.update(dict.fromkeys(here, change.clone()))
+            carried.update(dict.fromkeys(here, _suffix(change, places, first, n_positions)))
 
     if any(EMBED in group for group in groups):
-        sent = (source.resid_pre[0] - base.resid_pre[0])[:, None, first:] * weight
+        sent = _at(source.resid_pre[0] - base.resid_pre[0], places)
         change[:, [EMBED in group for group in groups]] += sent
     for layer in range(engine.n_layers):
         heads, mlp = Head(layer, 0), Mlp(layer)
@@ -59,22 +61,22 @@ def carry(
         sending = [(cell, n) for cell, group in enumerate(groups) for n in _heads(group, layer)]
         if sending:
             cells, of_layer = zip(*sending, strict=True)
-            sent = _written(engine, base, source, layer, first) * weight
+            sent = _written(engine, base, source, layer, places)
             change.index_add_(1, _index(cells, change), sent[:, list(of_layer)])
         receive(rank(mlp))
         if rank(mlp) >= last:
             break
         if through_mlps and (active := sum(start < rank(mlp) for start in starts)):
-            mid = base.resid_mid[layer][:, None, first:] + change[:, :active]
-            answer = engine.feed_forward(layer, mid) - base.mlp_out(layer)[:, None, first:]
+            mid = _at(base.resid_mid[layer], places) + change[:, :active]
+            answer = engine.feed_forward(layer, mid) - _at(base.mlp_out(layer), places)
             # A layer that sends does not answer: it writes what it is told to write.
-            answer[:, [mlp in group for group in groups[:active]]] *= 1 - weight
+            answer[:, [mlp in group for group in groups[:active]]] = 0
             change[:, :active] += answer
         if any(mlp in group for group in groups):
-            sent = (source.mlp_out(layer) - base.mlp_out(layer))[:, None, first:] * weight
+            sent = _at(source.mlp_out(layer) - base.mlp_out(layer), places)
             change[:, [mlp in group for group in groups]] += sent
     if LOGITS in receivers:
-        carried[LOGITS] = change
+        carried[LOGITS] = _suffix(change, places, first, n_positions)
     return carried
 
 
@@ -129,11 +131,31 @@ def _read(
     return made if node.letter == "v" else engine.rotated(made, first)
 
 
+def _at(
+    x: Float[Tensor, "batch position d_model"], places: Int[Tensor, "batch place"]
+) -> Float[Tensor, "batch 1 place d_model"]:
+    return x.gather(1, places[..., None].expand(-1, -1, x.shape[-1]))[:, None]
+
+
+def _suffix(
+    change: Float[Tensor, "batch cell place d_model"],
+    places: Int[Tensor, "batch place"],
+    first: int,
+    n_positions: int,
+) -> Change:
+    """A change at some places as one at all positions from `first` on: a copy."""
+    batch, cells, _, d_model = change.shape
+    whole = change.new_zeros(batch, cells, n_positions - first, d_model)
+    where = (places - first)[:, None, :, None].expand_as(change)
+    return whole.scatter_(2, where, change)
+
+
 def _written(
-    engine: Engine, base: Run, source: Run, layer: int, first: int
-) -> Float[Tensor, "batch head suffix d_model"]:
+    engine: Engine, base: Run, source: Run, layer: int, places: Int[Tensor, "batch place"]
+) -> Float[Tensor, "batch head place d_model"]:
     """How differently each head of a layer writes in the two runs."""
-    z = (source.z[layer] - base.z[layer])[:, :, first:]
+    z = source.z[layer] - base.z[layer]
+    z = z.gather(2, places[:, None, :, None].expand(-1, z.shape[1], -1, z.shape[-1]))
     written: Tensor = z @ engine.blocks[layer].attn.W_O
     return written
 

@@ -180,12 +180,10 @@ class PathRuns(TwoRuns):
     def start(self) -> int:
         """The first position at which anything has to be computed."""
         n_positions = self.job.clean.shape[1]
-        first = self.first
-        if self.job.receivers == ("logits",) and not self.job.all_logits:
-            first = max(first, n_positions - 1)
         if self.job.positions is not None:
-            first = max(first, int(self.job.positions.min()))
-        return first
+            return int(self.job.positions.min())
+        only_last = self.job.receivers == ("logits",) and not self.job.all_logits
+        return max(self.first, n_positions - 1) if only_last else self.first
 
     def compute(self, block: Block) -> Values:
         job, first = self.job, block.first
@@ -198,7 +196,7 @@ class PathRuns(TwoRuns):
             [_receiver(name) for name in job.receivers],
             first,
             through_mlps=job.definition == "ioi",
-            at=_weights(job),
+            at=job.positions,
         )
         final = finish(self.engine, self.base, carried, first, only_last=not job.all_logits)
         return self.measure_copies(final, first)
@@ -207,17 +205,11 @@ class PathRuns(TwoRuns):
 def plan(work: PathRuns, groups: Sequence[Group]) -> list[Block]:
     """The senders, those of the first layers first, in blocks that fit into memory."""
     n_positions = work.job.clean.shape[1]
-    if work.start >= n_positions:  # clean and corrupted are the same tokens
+    if work.first >= n_positions:  # clean and corrupted are the same tokens
         return []
     size = cells_at_once(work.engine, work.job, n_positions - work.start)
     named = [tuple(map(str, group)) for group in groups]
     return [Block(work.start, tuple(named[at : at + size])) for at in range(0, len(named), size)]
-
-
-def _weights(job: PathTask) -> Float[Tensor, "batch position"] | None:
-    if job.positions is None:
-        return None
-    return torch.zeros(job.clean.shape, device=job.clean.device).scatter_(1, job.positions, 1.0)
 
 
 def _checked(
