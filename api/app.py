@@ -2,6 +2,7 @@
 
 import datetime as dt
 import logging
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -219,13 +220,21 @@ def _reply(
     return JSONResponse({"detail": detail, "code": code, **more}, status_code, headers)
 
 
+MOST_SAID = 5
+A_NAME = re.compile(r"[A-Za-z]\w{0,39}", re.ASCII)
+
+
 def _complaint(error: RequestValidationError) -> str:
     messages: dict[str, str] = {}
     for item in error.errors():
         # The alternatives of a union are one field to whoever sent it.
         where = ".".join(str(part) for part in item["loc"][1:2]) or str(item["loc"][0])
+        if not A_NAME.fullmatch(where):
+            where = "body"  # a name that was sent, and may be anything
         message = item["msg"].removeprefix("Value error, ")
         if where == "response" and len(item["loc"]) > 2:
             message = "give an option's id, a number, a text, a list of ids, or an object"
         messages.setdefault(where, message)
+        if len(messages) == MOST_SAID:
+            break
     return "; ".join(f"{where}: {message}" for where, message in messages.items())

@@ -67,6 +67,10 @@ class Guard:
             detail = f"this service is reached at {self.origins[0]}, by no other name"
             await _refuse(421, detail, "other-host", scope, receive, send_with_headers)
             return
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            detail = "the address holds a character that cannot be stored; remove NUL"
+            await _refuse(400, detail, "invalid", scope, receive, send_with_headers)
+            return
         if is_api and not self._may_change(scope):
             detail = "a page of another site may change nothing here"
             await _refuse(403, detail, "cross-site", scope, receive, send_with_headers)

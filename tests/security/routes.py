@@ -53,6 +53,10 @@ class World:
     stranger: TestClient
     ids: dict[str, str] = field(default_factory=dict)
 
+    def as_organizer(self) -> TestClient:
+        """A client of the organizer's that may be signed in as somebody else."""
+        return TestClient(self.own.app, cookies=dict(self.organizer.cookies))
+
     def prepare(self, method: str, path: str) -> None:
         """Make anew what a call to this route may use up."""
         self.ids |= {"slug": "example", "date": "2026-03-12", "question_id": "the-sum"}
