@@ -1,5 +1,6 @@
 """What no client of ours would send: no reply is an error of the service, none repeats it (T13)."""
 
+import itertools
 import json
 from collections.abc import Iterator
 from typing import Any
@@ -126,34 +127,30 @@ def test_no_address_whatever_is_an_error_of_the_service(group: World):
     assert wrong == []
 
 
-@pytest.mark.parametrize("query", ["meeting=%00", "meeting=x", "entry=%ed%a0%80", "entry=%00", ""])
-def test_no_query_is_an_error_of_the_service(group: World, query: str):
+QUERIES = ["meeting=%00", "meeting=x", "entry=%ed%a0%80", "entry=%00", "entry=x", ""]
+WORDS = ["%00", "%ed%a0%80", "x" * 201, "%25_%5c", "'", "%F0%9F%98%80", "((("]
+
+
+def test_no_query_is_an_error_of_the_service(group: World):
     for path in ("notes", "statistics", "review", "quizzes"):
-        assert group.organizer.get(f"{API}/{path}?{query}").status_code < 500
-    for text in ("%00", "%ed%a0%80", "x" * 201, "%25_%5c", "'", "%F0%9F%98%80", "((("):
-        assert group.organizer.get(f"{API}/notes/search?q={text}").status_code < 500
+        for query in QUERIES:
+            assert group.organizer.get(f"{API}/{path}?{query}").status_code < 500, query
+    for text in WORDS:
+        assert group.organizer.get(f"{API}/notes/search?q={text}").status_code < 500, text
 
 
-@pytest.mark.parametrize(
-    "value", ['"', '""', "*", 'W/"1"', '"1", "2"', '"\xb2"', "x" * 9_000, '"9e9"']
-)
-def test_no_header_is_an_error_of_the_service(group: World, value: str):
+TAGS = ['"', '""', "*", 'W/"1"', '"1", "2"', '"\xb2"', "x" * 9_000, '"9e9"', "1", "", '"-1"']
+NAMES = ["if-match", "if-none-match", "authorization", "cookie", "origin", "sec-fetch-site"]
+
+
+def test_no_header_is_an_error_of_the_service(group: World):
     group.prepare("PUT", "/notes/{note_id}")
-    raw = value.encode("latin-1")
     before = dump(group.own)
-    for name in (
-        "if-match",
-        "if-none-match",
-        "authorization",
-        "cookie",
-        "origin",
-        "sec-fetch-site",
-    ):
-        reply = group.own.put(
-            group.fill("/notes/{note_id}"), json={"body": "Lost?"}, headers=[(name, raw)]
-        )
-        assert 400 <= reply.status_code < 500, name
-        assert group.own.get(f"{API}/session", headers=[(name, raw)]).status_code < 500
+    for value, name in itertools.product(TAGS, NAMES):
+        raw = [(name, value.encode("latin-1"))]
+        reply = group.own.put(group.fill("/notes/{note_id}"), json={"body": "Lost?"}, headers=raw)
+        assert 400 <= reply.status_code < 500, raw
+        assert group.own.get(f"{API}/session", headers=raw).status_code < 500
     assert dump(group.own) == before
 
 

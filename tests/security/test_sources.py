@@ -1,0 +1,207 @@
+"""What the code, its dependencies and its workflows may not do, read from the sources."""
+
+import ast
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.version import Version
+
+from api.engines import OLDEST_SQLITE
+from tests.conftest import ROOT, Join
+from tests.security.routes import documented, world
+
+API_FILES = sorted((ROOT / "api").rglob("*.py"))
+DEMO_FILES = sorted((ROOT / "demos").rglob("*.py"))
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+
+
+def calls(source: str) -> Iterator[tuple[str, ast.Call]]:
+    """Each call in a source, with the dotted name that is called."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Call):
+            yield ast.unparse(node.func), node
+
+
+def is_fixed(node: ast.expr) -> bool:
+    """Whether text is written in the source, and put together from nothing else."""
+    if isinstance(node, ast.IfExp):
+        return is_fixed(node.body) and is_fixed(node.orelse)
+    return isinstance(node, ast.Constant)
+
+
+def made_up_sql(source: str) -> list[str]:
+    names = ("sa.text", "sa.literal_column", "sa.DDL")
+    return [
+        ast.unparse(call)
+        for name, call in calls(source)
+        if (name in names or name.endswith("exec_driver_sql"))
+        and call.args
+        and not is_fixed(call.args[0])
+    ]
+
+
+def test_no_statement_is_put_together_from_text():
+    """T19."""
+    planted = 'session.execute(sa.text(f"SELECT * FROM note WHERE id = {given}"))'
+    assert made_up_sql(planted) and made_up_sql('c.exec_driver_sql("SELECT %s" % name)')
+    found = {path.name: made_up_sql(path.read_text("utf-8")) for path in API_FILES}
+    assert {name: some for name, some in found.items() if some} == {}
+    names = [path.name for path in API_FILES if "sqlalchemy import text" in path.read_text("utf-8")]
+    assert names == [], "write sa.text, which this test finds"
+
+
+RUNS_WHAT_IT_READS = re.compile(
+    r"(pickle|cPickle|dill|joblib|marshal|shelve)\.(load|loads|open)|torch\.load|"
+    r"(.*\.)?read_pickle|eval|exec|yaml\.(load|unsafe_load|full_load)|os\.(system|popen)"
+)
+
+
+def running(source: str) -> list[str]:
+    found = [name for name, _ in calls(source) if RUNS_WHAT_IT_READS.fullmatch(name)]
+    for name, call in calls(source):
+        for keyword in call.keywords:
+            value = ast.unparse(keyword.value)
+            if (keyword.arg, value) in (
+                ("allow_pickle", "True"),
+                ("trust_remote_code", "True"),
+                ("shell", "True"),
+                ("weights_only", "False"),
+            ):
+                found.append(f"{name}({keyword.arg}={value})")
+    return found
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        *("torch.load(path)", "pickle.loads(data)", "np.load(path, allow_pickle=True)"),
+        *("AutoModel.from_pretrained(x, trust_remote_code=True)", "joblib.load(p)", "eval(text)"),
+        *("yaml.load(text, Loader=yaml.Loader)", "subprocess.run(x, shell=True)"),
+    ],
+)
+def test_what_would_run_what_it_reads_is_found(planted: str):
+    assert running(planted)
+
+
+def test_no_file_that_is_read_is_run():
+    """T25: a model comes as safetensors or GGUF, data as JSON; both are read, and not run."""
+    found = {path.name: running(path.read_text("utf-8")) for path in [*API_FILES, *DEMO_FILES]}
+    assert len(found) > 100
+    assert {name: some for name, some in found.items() if some} == {}
+
+
+SECRET_SOURCES = re.compile(r"(numpy|np|uuid|random)\.\w+")
+
+
+def test_no_secret_is_drawn_by_chance_that_can_be_guessed():
+    for name in ("members", "joining", "devices", "membership"):
+        source = (ROOT / "api" / f"{name}.py").read_text("utf-8")
+        found = [n for n, _ in calls(source) if SECRET_SOURCES.fullmatch(n)]
+        assert found == (["uuid.uuid4"] if name == "members" else [])  # who a member is, no secret
+    drawn = [n for n, _ in calls((ROOT / "api" / "members.py").read_text()) if "token_url" in n]
+    assert drawn == ["secrets.token_urlsafe"] * 2
+
+
+def test_the_service_asks_nobody(join: Join, monkeypatch: pytest.MonkeyPatch):
+    """T24: no call to any endpoint connects to anything."""
+    import socket
+
+    asked: list[object] = []
+    monkeypatch.setattr(socket.socket, "connect", lambda _, to: asked.append(to))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *to, **_: asked.append(to))
+    group = world(join)
+    for method, path in documented():
+        if (method, path) not in (("DELETE", "/me"), ("DELETE", "/session")):
+            group.prepare(method, path)
+            group.call(group.as_organizer(), method, path)
+    note = {"meeting": "2026-03-12", "body": "![](http://127.0.0.1:1/x) <http://[::1]/> [[x]]"}
+    group.made(group.own, "/notes", note)
+    assert asked == []
+
+
+# Dependencies ------------------------------------------------------------------------------------
+
+FLOORS = {
+    "starlette": "1.0.1",
+    "mkdocs-material": "9.7.7",
+    "pymdown-extensions": "11.0.2",
+    "Markdown": "3.8.1",
+    "nbconvert": "7.17.1",
+    "nh3": "0.3.8",
+    "fastapi": "0.165",
+    "torch": "2.6",
+}
+
+
+def test_known_holes_are_below_the_floors():
+    """What is installed, and what may be installed: each floor is the version with the mend."""
+    wanted = {
+        requirement.name.lower(): requirement
+        for line in [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["demos"]]
+        for requirement in [Requirement(line)]
+    }
+    for name, floor in FLOORS.items():
+        assert Version(version(name)) >= Version(floor), name
+        if name != "nh3":
+            below = f"{Version(floor).major - 1}.0"
+            assert not wanted[name.lower()].specifier.contains(below), name
+    assert OLDEST_SQLITE >= (3, 51, 3)
+
+
+def test_packages_come_from_one_index():
+    """T18: a second index is how a stranger's package takes the place of one of ours."""
+    named = [ROOT / "Makefile", ROOT / "pyproject.toml", *(ROOT / ".github").rglob("*.yml")]
+    for path in named:
+        text = path.read_text("utf-8").lower()
+        assert not re.search(r"extra[-_]index|index[-_]strategy|--trusted-host", text), path
+
+
+# Workflows ---------------------------------------------------------------------------------------
+
+ZIZMOR = shutil.which("zizmor") or str(Path(sys.executable).with_name("zizmor"))
+
+
+def zizmor(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = [ZIZMOR, "--offline", "--no-progress", "--no-config", str(folder)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+
+BAD = """
+name: Bad
+on: pull_request_target
+jobs:
+  test:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+        with:
+          ref: ${{ github.event.pull_request.head.sha }}
+      - run: echo "${{ github.event.pull_request.title }}" && make test
+        env:
+          TOKEN: ${{ secrets.TOKEN }}
+"""
+
+
+def test_no_workflow_gives_a_contributor_anything(tmp_path: Path):
+    """T16."""
+    (tmp_path / ".github" / "workflows").mkdir(parents=True)
+    (tmp_path / ".github" / "workflows" / "bad.yml").write_text(BAD)
+    planted = zizmor(tmp_path)
+    assert planted.returncode > 0 and "dangerous-triggers" in planted.stdout + planted.stderr
+    ours = zizmor(ROOT / ".github" / "workflows")
+    assert ours.returncode == 0, ours.stdout
+
+
+def test_each_check_that_is_met_names_a_test_that_there_is():
+    text = (ROOT / "docs" / "security.md").read_text("utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)`", text)
+    assert len(named) > 30
+    assert [path for path in named if not (ROOT / path).is_file()] == []
