@@ -168,6 +168,130 @@ FAULTS = [
     ),
 ]
 
+GUARD, MEMBERS, JOINING, APP = (f"api/{name}.py" for name in ("guard", "members", "joining", "app"))
+ROLES, RAW, REPLIES = (f"tests/security/test_{name}.py" for name in ("roles", "raw", "replies"))
+
+# By the threats of docs/security.md: who asks, from where, and what they send.
+FAULTS += [
+    fault(
+        "any-origin-may-be-named",
+        f"{REPLIES}::test_an_origin_that_is_none_stops_the_start",
+        "api/settings.py",
+        "if not ORIGIN.fullmatch(origin):",
+        "if not origin:",
+    ),
+    fault(
+        "another-site-changes-something",
+        f"{REPLIES}::test_a_page_of_another_site_changes_nothing",
+        GUARD,
+        "if is_api and not self._may_change(scope):",
+        "if not is_api and not self._may_change(scope):",
+    ),
+    fault(
+        "any-host",
+        f"{REPLIES}::test_the_service_answers_to_its_own_name",
+        GUARD,
+        "if not self._is_ours(scope):",
+        'if not scope["path"]:',
+    ),
+    fault(
+        "no-limit-of-a-body",
+        f"{REPLIES}::test_a_body_over_64_kib_is_refused",
+        GUARD,
+        "RequestBodyLimitMiddleware(app, LARGEST_BODY)",
+        "RequestBodyLimitMiddleware(app, 2 * LARGEST_BODY)",
+    ),
+    fault(
+        "an-error-without-headers",
+        f"{REPLIES}::test_every_reply_carries_the_security_headers",
+        GUARD,
+        "            if not begun:",
+        "            if begun:",
+    ),
+    fault(
+        "nul-in-an-address",
+        f"{RAW}::test_no_query_is_an_error_of_the_service",
+        GUARD,
+        'b"%00" in scope["query_string"]',
+        'b"%000" in scope["query_string"]',
+    ),
+    fault(
+        "a-cookie-for-scripts",
+        f"{REPLIES}::test_the_cookie_over_https_is_for_this_host_alone",
+        JOINING,
+        "httponly=True",
+        "httponly=False",
+    ),
+    fault(
+        "an-invitation-works-twice",
+        "tests/test_members.py::test_an_invitation_works_once",
+        MEMBERS,
+        "            col(Invitation.used_at).is_(None),\n",
+        "",
+    ),
+    fault(
+        "an-address-is-believed",
+        "tests/test_joining.py::test_a_header_hides_nobody",
+        JOINING,
+        'request.client.host if request.client else ""',
+        'request.headers.get("x-forwarded-for", "")',
+    ),
+    fault(
+        "guesses-are-not-limited",
+        "tests/test_joining.py::test_ten_wrong_codes_from_a_network_are_heard_then_no_code_is",
+        JOINING,
+        "MOST_WRONG = 10 ",
+        "MOST_WRONG = 10_000 ",
+    ),
+    fault(
+        "a-session-rests-for-ever",
+        "tests/test_devices.py::test_a_session_that_rested_for_90_days_has_ended",
+        MEMBERS,
+        'col(SignIn.used_at) > sa.bindparam("rested")',
+        'col(SignIn.used_at) != sa.bindparam("rested")',
+    ),
+    fault(
+        "a-removed-member-stays",
+        "tests/test_membership.py::test_a_removed_member_is_out_at_once_on_every_device_and_worker",
+        MEMBERS,
+        "        col(Member.removed_at).is_(None),\n",
+        "",
+        Edit(
+            "api/membership.py",
+            "    session.add(person)\n    end_sessions(session, person.id)\n",
+            "    session.add(person)\n",
+        ),
+    ),
+    fault(
+        "every-member-organizes",
+        f"{ROLES}::test_each_endpoint_replies_to_each_role_as_documented",
+        MEMBERS,
+        'if member.role != "organizer":',
+        "if not member.role:",
+    ),
+    fault(
+        "unknown-fields-are-let-pass",
+        f"{RAW}::test_a_field_that_we_do_not_know_is_refused_by_every_endpoint",
+        "api/wire.py",
+        'extra="forbid"',
+        'extra="ignore"',
+    ),
+    fault(
+        "what-was-sent-is-repeated",
+        f"{RAW}::test_no_body_whatever_is_an_error_of_the_service",
+        APP,
+        'where = "body"  # a name',
+        "where = where  # a name",
+    ),
+    fault(
+        "a-formula-in-a-cell",
+        "tests/test_results.py::test_what_would_be_a_formula_is_marked_as_text",
+        "api/export.py",
+        "if first and dangerous else text",
+        "if first and not dangerous else text",
+    ),
+]
+
 
 def plant(edits: tuple[Edit, ...], folder: Path) -> dict[Path, str]:
     """Make the edits; returns the files as they were."""
