@@ -414,7 +414,7 @@ choose = side_by_side(
 )
 rows = torch.cat([many, many, some, some])
 together = continue_texts(model, rows, n_new, choose, banned=[end])
-searched = beam_search(model, some, n_new, 4, banned=[end]).tokens[:, 0]
+searched = beam_search(model, many, n_new, 4, banned=[end]).tokens[:, 0]
 human = texts[:n_long]
 
 GREEDY, BEAM, NUCLEUS, TOP_K, PURE, HUMAN = (
@@ -436,7 +436,7 @@ names = (GREEDY, NUCLEUS, TOP_K, PURE)
 written = dict(zip(names, together.tokens.split(in_parts), strict=True))
 logprobs = dict(zip(names, together.logprobs.split(in_parts), strict=True))
 written |= {BEAM: searched, HUMAN: human[:, n_prompt:]}
-logprobs |= {BEAM: scored(torch.cat([some, searched], dim=-1)), HUMAN: scored(human)}
+logprobs |= {BEAM: scored(torch.cat([many, searched], dim=-1)), HUMAN: scored(human)}
 
 methods = (GREEDY, BEAM, TOP_K, NUCLEUS, PURE, HUMAN)
 loops = {m: [repeats_itself(text) for text in written[m].tolist()] for m in methods}
@@ -494,7 +494,7 @@ bars(
     title="Who repeats itself",
     x_title="share of texts, or of phrases",
     y_title="method",
-    caption=f"{n_long} texts each of greedy, top-p and human, {n_few} of the others; 95 % "
+    caption=f"{n_few} texts of top-k and of pure sampling, {n_long} of the others; 95 % "
     "intervals over texts, Wilson's and by bootstrap.",
 )
 
@@ -532,7 +532,7 @@ for m, slug in ((GREEDY, "greedy"), (BEAM, "beam"), (NUCLEUS, "nucleus"), (HUMAN
         claim="Greedy and beam search repeat themselves, nucleus sampling and people hardly do",
     )
 greedy_more = mean_interval(repeated[GREEDY] - repeated[NUCLEUS])
-beam_more = mean_interval(repeated[BEAM] - repeated[HUMAN][:n_few])
+beam_more = mean_interval(repeated[BEAM] - repeated[HUMAN])
 PUBLISHED_LOOPS = 0.7366  # of greedy texts, Table 1
 low, high = share_interval(*counts[GREEDY])
 as_many_loops = low <= PUBLISHED_LOOPS <= high
@@ -573,27 +573,27 @@ bars(
 )
 
 # %%
-below = per_text[BEAM] - per_text[HUMAN][:n_few]
+below = per_text[BEAM] - per_text[HUMAN]
 less_probable = int((below > 0).sum())
 facts.record(
     "generation-human-below-beam",
-    less_probable / n_few,
+    less_probable / n_long,
     tolerance=0.15,
-    n=n_few,
-    interval=share_interval(less_probable, n_few),
+    n=n_long,
+    interval=share_interval(less_probable, n_long),
     seed=seed,
     unit="share of prompts",
     claim="Human text is less probable than beam search's",
 )
 order = sorted(methods, key=lambda m: -per_text[m].mean().item())
-ahead = logprobs[BEAM].sum(-1) - logprobs[GREEDY][:n_few].sum(-1)
+ahead = logprobs[BEAM].sum(-1) - logprobs[GREEDY].sum(-1)
 beam_ahead = int((ahead > 0).sum())
 facts.record(
     "generation-beam-better-long",
-    beam_ahead / n_few,
+    beam_ahead / n_long,
     tolerance=0.25,
-    n=n_few,
-    interval=share_interval(beam_ahead, n_few),
+    n=n_long,
+    interval=share_interval(beam_ahead, n_long),
     seed=seed,
     unit="share of prompts",
     claim="Beam search finds a text at least as probable as greedy's",
@@ -797,7 +797,7 @@ ledger(
             found[V**T] == 1 and one_is_greedy,
         ),
         limits=f"More probable, not better; 4 beams and {n_short} tokens. After {n_new} tokens "
-        f"beam search is ahead for {beam_ahead} of {n_few}.",
+        f"beam search is ahead for {beam_ahead} of {n_long}.",
     ),
     Claim(
         says="Greedy decoding ends in repetition (73.66 %) and nucleus sampling does not (0.36 %)",
@@ -823,11 +823,11 @@ ledger(
     Claim(
         says="Human text is less probable, to the model, than what beam search writes",
         source="Holtzman et al. 2020, section 1 and Table 1 (perplexity 12.38 against 1.48)",
-        found=f"less probable for {less_probable} of {n_few} prompts; perplexity "
+        found=f"less probable for {less_probable} of {n_long} prompts; perplexity "
         f"{perplexity[HUMAN]:.1f} against {perplexity[BEAM]:.2f}",
         control=f"pure sampling {perplexity[PURE]:.1f}, top-p {perplexity[NUCLEUS]:.1f}, greedy "
         f"{perplexity[GREEDY]:.2f}",
-        verdict=verdict(less_probable / n_few >= 0.95, nearer),
+        verdict=verdict(less_probable / n_long >= 0.95, nearer),
         limits="The model marks its own work, and has probably seen the human text before.",
     ),
     Claim(

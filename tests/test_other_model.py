@@ -2,7 +2,9 @@
 
 import shutil
 
+import jupytext
 import pytest
+import torch
 
 from demos import execute, notebooks
 from demos.ledger import collect
@@ -101,3 +103,31 @@ def test_a_notebook_runs_on_a_checkpoint_shaped_like_gpt_2(project, monkeypatch)
     assert readout["facts"]["other-layers"]["value"] == 2
     assert readout["facts"]["other-divergence"]["value"] > 0
     assert [claim["verdict"] for claim in collect(result)] == ["reproduced"]
+
+
+@pytest.mark.model
+def test_the_notebook_on_the_forward_pass_follows_a_model_of_another_architecture(
+    tmp_path, monkeypatch
+):
+    # Learned positions, LayerNorm, biases, a head for every key. Whatever the numbers come to,
+    # which its asserts judge for the default model, each cell computes them.
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    from demos.models import load_model
+
+    tokenizer = load_model().tokenizer
+    torch.manual_seed(0)
+    config = GPT2Config(n_layer=2, n_head=4, n_embd=32, n_positions=256, vocab_size=len(tokenizer))
+    GPT2LMHeadModel(config).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    monkeypatch.setenv("READOUT_MODEL", str(tmp_path))
+    script = ROOT / "demos" / "01_forward_pass.py"
+    names: dict[str, object] = {"__name__": "__main__"}
+
+    for cell in jupytext.read(script).cells:
+        if cell.cell_type == "code":
+            without_asserts = compile(cell.source, str(script), "exec", optimize=1)
+            exec(without_asserts, names)
+
+    assert names["gpt"].config.positions == "learned"
+    assert str(tmp_path) in str(names["model"].cfg.model_name)
