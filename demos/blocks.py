@@ -156,12 +156,15 @@ class Workspace(TwoRuns):
     job: Job
 
     def compute(self, block: Block) -> Values:
+        return self.measure_copies(self.final(block), block.first)
+
+    def final(self, block: Block) -> Float[Tensor, "batch cell suffix d_model"]:
+        """What the final norm reads in each copy; short of `all_logits` at the last position."""
         job, first = self.job, block.first
         made = copies(self.engine, self.base, self.source, job.site, block.cells, first)
-        final = self.engine.resume(
+        return self.engine.resume(
             self.base, first, made.pre, made.mid, only_last=not job.all_logits
         )
-        return self.measure_copies(final, first)
 
 
 def _measured(name: str, metric: Metric, logits: Tensor) -> Float[Tensor, " example"]:

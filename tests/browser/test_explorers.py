@@ -65,14 +65,14 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder / "site"))
     ) as server:
         base = f"http://127.0.0.1:{server.server_port}/"
-        config = load_config(str(_configuration(folder)), site_url=base)
+        config = load_config(str(configuration(folder)), site_url=base)
         build(config)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield base
         server.shutdown()
 
 
-def _configuration(folder: Path) -> Path:
+def configuration(folder: Path) -> Path:
     """The project's theme with instant navigation, without its pages and hooks."""
     path = folder / "mkdocs.yml"
     path.write_text(

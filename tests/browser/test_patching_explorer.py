@@ -1,0 +1,106 @@
+"""The patching explorer in a real browser: its numbers, its keys, its form without a script."""
+
+import functools
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.test_explorers import WCAG, Quiet, configuration
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.browser
+
+ELEMENT = (
+    '<div><readout-patching data-explorer="patching" data-src="data.json" role="group" '
+    'aria-label="Patching explorer"><p>Standing still</p></readout-patching></div>'
+)
+# Two layers, three tokens of which the second differs. The last cell brings half of the gap back.
+CLEAN, CORRUPTED = [200, 900, [0, 900, 1, 50]], [-200, 100, [1, 800, 0, 100]]
+HALF = [0, 500, [0, 500, 1, 500]]
+PAIR = {
+    "name": "A made-up pair",
+    "answers": [" yes", " no"],
+    "clean": {"tokens": ["Is", " fire", " hot"], "says": CLEAN},
+    "corrupted": {"tokens": ["Is", " ice", " hot"], "says": CORRUPTED},
+    "first": 1,
+    "cells": {
+        "resid_pre": {"denoising": {"0,1": CLEAN, "1,2": HALF}, "noising": {"0,1": CORRUPTED}}
+    },
+}
+DATA = {"model": "made-up", "n_layers": 2, "pairs": [PAIR], "vocabulary": [" yes", " no"]}
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("patching")
+    docs = folder / "docs"
+    shutil.copytree(ROOT / "docs" / "assets", docs / "assets")
+    (docs / "play.md").write_text(f"# Play\n\n{ELEMENT}\n")
+    (docs / "index.md").write_text("# Home\n")
+    (docs / "play").mkdir()
+    (docs / "play" / "data.json").write_text(json.dumps(DATA))
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder / "site"))
+    ) as server:
+        base = f"http://127.0.0.1:{server.server_port}/"
+        build(load_config(str(configuration(folder)), site_url=base))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield base
+        server.shutdown()
+
+
+@pytest.fixture
+def page(browser: Browser, site: str) -> Iterator[Page]:
+    context = browser.new_context(base_url=site, viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto("play/")
+    expect(page.get_by_role("grid")).to_be_visible()
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def test_a_cell_tells_what_its_patch_does(page: Page):
+    status = page.locator("readout-patching [role=status]")
+    page.get_by_role("gridcell", name="layer 0, ice: 1.00").click()
+    expect(status).to_contain_text("moves the logit difference by 1.00 of the way")
+    patched = page.locator(".after > div").nth(1)
+    expect(patched).to_contain_text("·yes 90.0 %")
+
+    page.keyboard.press("ArrowDown")
+    expect(status).to_contain_text("Layer 1, position 1")
+    page.keyboard.press("ArrowRight")
+    expect(status).to_contain_text("moves the logit difference by 0.50 of the way")
+    expect(page.get_by_role("gridcell", selected=True)).to_have_count(1)
+
+
+def test_direction_and_metric_change_the_map(page: Page):
+    page.get_by_label("Direction").select_option("noising")
+    expect(page.get_by_role("gridcell", name="layer 0, fire: 1.00")).to_be_visible()
+    page.get_by_label("Metric").select_option("probability")
+    expect(page.get_by_role("gridcell", name="layer 0, fire: 0.10")).to_be_visible()
+
+
+@pytest.mark.parametrize("scheme", ["default", "slate"])
+def test_everybody_can_use_it(page: Page, scheme: str):
+    page.evaluate("scheme => document.body.setAttribute('data-md-color-scheme', scheme)", scheme)
+    found = Axe().run(page, context="readout-patching", options={"runOnly": WCAG})
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_without_a_script_its_fallback_is_read(browser: Browser, site: str):
+    context = browser.new_context(base_url=site, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("play/")
+    expect(page.get_by_text("Standing still")).to_be_visible()
+    context.close()
