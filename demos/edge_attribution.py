@@ -78,7 +78,8 @@ def _slopes(runs: EdgeRuns, metric: Metric, share: float) -> Float[Tensor, "rece
             x = x + _attention(gpt, layer, x, made)
             if graph.mlps:
                 streams[2 * layer + 1] = x
-                made["mlp", layer] = block.ln2(x)
+                # A copy: where there is no norm, this is not the stream that goes on beside it.
+                made["mlp", layer] = block.ln2(x).clone()
                 x = x + block.mlp(made["mlp", layer])
         streams[rank(LOGITS)] = x
         made["logits", -1] = gpt.ln_final(x)
