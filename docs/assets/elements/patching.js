@@ -25,14 +25,14 @@ const percent = (thousandths) =>
 
 /** How far a patch moves the logit difference from the patched run (0) to the other one (1). */
 export function moved([difference], [from], [to]) {
-  return (difference - from) / (to - from);
+  return Math.round((100 * (difference - from)) / (to - from)) / 100 || 0; // no minus zero
 }
 
 class Patching extends Explorer {
   start(data) {
     this.data = data;
     this.pair = this.choice(data.pairs.map(({ name }) => name));
-    this.site = this.choice(Object.keys(data.pairs[0].cells), SITES);
+    this.site = this.choice(Object.keys(SITES).filter((site) => site in data.pairs[0].cells), SITES);
     this.direction = this.choice(Object.keys(DIRECTIONS), DIRECTIONS);
     this.metric = this.choice(Object.keys(METRICS), METRICS);
     this.runs = h("div", { class: "runs" });
@@ -150,7 +150,7 @@ class Patching extends Explorer {
       `the ${source} run's activation in the ${base} run moves the logit difference by ` +
       `${moved(cell, pair[base].says, pair[source].says).toFixed(2)} of the way.`;
     const columns = [
-      [`${base} run`, pair[base].says], ["patched", cell], [`${source} run`, pair[source].says],
+      [`${base} run`, pair[base].says], ["patched run", cell], [`${source} run`, pair[source].says],
     ];
     this.after.replaceChildren(...columns.map(([title, says]) => this.predictions(title, says)));
   }
@@ -161,7 +161,7 @@ class Patching extends Explorer {
       const word = h("span", { class: n === position ? "chosen" : "" }, token);
       return token === other[n] ? word : h("mark", {}, word);
     });
-    return h("p", {}, h("span", { class: "label" }, `${name}: `), ...words);
+    return h("p", {}, h("span", { class: "which" }, `${name}: `), ...words);
   }
 
   predictions(title, [, , listed]) {
@@ -170,7 +170,7 @@ class Patching extends Explorer {
       rows.push(h("li", {},
         h("code", {}, visible(this.data.vocabulary[listed[n]])), ` ${percent(listed[n + 1])}`));
     }
-    return h("div", {}, h("span", { class: "label" }, `The ${title} goes on with`),
+    return h("div", {}, h("span", { class: "which" }, `The ${title} goes on with`),
       h("ol", {}, ...rows));
   }
 }
