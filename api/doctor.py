@@ -130,8 +130,10 @@ def _database(database: Database) -> Iterator[Finding]:
     with database.read() as session:
         connection = session.connection()
         if database.is_sqlite:
-            yield _checked(connection, "integrity_check")
-            yield _checked(connection, "foreign_key_check")
+            yield _checked("integrity_check", connection.exec_driver_sql("PRAGMA integrity_check"))
+            yield _checked(
+                "foreign_key_check", connection.exec_driver_sql("PRAGMA foreign_key_check")
+            )
         newest_moment = max(_moments(connection), default=None)
     now = dt.datetime.now(dt.UTC)
     if newest_moment and newest_moment > now + dt.timedelta(minutes=1):
@@ -142,8 +144,7 @@ def _database(database: Database) -> Iterator[Finding]:
         )
 
 
-def _checked(connection: sa.Connection, check: str) -> Finding:
-    rows = connection.exec_driver_sql(f"PRAGMA {check}").fetchall()
+def _checked(check: str, rows: sa.CursorResult[Any]) -> Finding:
     wrong = [row for row in rows if tuple(row) != ("ok",)]
     if wrong:
         return Finding(

@@ -69,7 +69,7 @@ def migrate(database: Database) -> bool:
         try:
             with connection.begin():
                 if not database.is_sqlite:
-                    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({LOCK})")
+                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(LOCK)))
                 before = contents(connection)
                 _upgrade(connection)
                 _compare(before, contents(connection), _declared(connection, revision))
