@@ -80,9 +80,12 @@ def test_layers_below_the_first_are_one_sender():
         EdgeGraph(3, 2, first_layer=3)
 
 
-def test_gpt2_small_has_as_many_edges_as_in_the_papers():
-    # 32,491 (Hanna et al. 2024, table 2): heads split in three, one node for the embedding.
-    assert len(EdgeGraph(n_layers=12, n_heads=12).edges) == 32_491
+def test_every_head_input_hears_every_sender_before_it():
+    before = [1 + layer * 13 for layer in range(12)]  # the embedding, 12 heads and an mlp a layer
+    heads = sum(12 * 3 * n for n in before)
+    mlps = sum(n + 12 for n in before)
+
+    assert len(EdgeGraph(n_layers=12, n_heads=12).edges) == heads + mlps + 1 + 12 * 13
 
 
 @pytest.mark.parametrize("name", ["gpt2", "llama"])
