@@ -27,7 +27,7 @@
 # 4. The second John is referred to *by pointer*: no other class carries more by name than the
 #    S-inhibition heads carry by place.
 #
-# **Cost.** A minute of one core, 3 GB of memory.
+# **Cost.** Three minutes of one core, 3 GB of memory.
 
 # %%
 import torch
