@@ -8,7 +8,7 @@ const PREVIEW_MS = 400; // after the last key
 const LARGEST = 16_384; // bytes, as the service counts
 const VISIBLE = {
   group: "The group",
-  public: "The group now, everybody once it is published",
+  public: "Everybody, once it is published",
   private: "Only I",
 };
 
