@@ -141,8 +141,13 @@ def restore(file: Path, target: Path, now: dt.datetime, *, force: bool = False) 
     return Restored(manifest, kept)
 
 
+def backups_of(source: Path) -> Path:
+    """The folder in which the backups of a database are kept, unless another is named."""
+    return source.parent / "backups"
+
+
 def default_target(source: Path, now: dt.datetime) -> Path:
-    return source.parent / "backups" / f"readout-{now:%Y%m%dT%H%M%S}Z.sqlite3"
+    return backups_of(source) / f"readout-{now:%Y%m%dT%H%M%S}Z.sqlite3"
 
 
 def forget_old(folder: Path, keep: int) -> list[Path]:

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import sqlalchemy as sa
 
-from api.backup import Damaged, database_file, verify
+from api.backup import Damaged, backups_of, database_file, verify
 from api.console import ROOT
 from api.database import Database
 from api.engines import Unusable, sqlite_driver
@@ -59,7 +59,7 @@ def examine(settings: Settings) -> Iterator[Finding]:
     finally:
         database.close()
     if database.is_sqlite:
-        yield from _backups(file.parent / "backups")
+        yield from _backups(backups_of(file))
 
 
 def _site(settings: Settings) -> Iterator[Finding]:

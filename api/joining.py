@@ -170,7 +170,7 @@ def _too_many() -> TooMany:
 def _with_device(session: Session, code: str, now: dt.datetime, device: str) -> JoinOut | None:
     used = use_up(session, code, now, device=True)
     member = session.get(Member, used.member_id) if used else None
-    if member is None or member.removed_at or member.erased_at:
+    if member is None or member.has_left:
         return None
     token = sign_in(session, member.id, now, device)
     return JoinOut(member=MemberOut.model_validate(member, from_attributes=True), token=token)

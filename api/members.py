@@ -40,6 +40,10 @@ class Member(SQLModel, table=True):
     erased_at: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
     removed_at: dt.datetime | None = Field(default=None, sa_type=UtcDateTime)
 
+    @property
+    def has_left(self) -> bool:
+        return bool(self.removed_at or self.erased_at)
+
 
 class Invitation(SQLModel, table=True):
     """A code that works once. Only its hash is kept.

@@ -184,7 +184,7 @@ def begin_again(session: Session, member_id: str, now: dt.datetime) -> str:
 
 def _person(session: Session, member_id: str) -> Member:
     person = session.get(Member, member_id)
-    if person is None or person.removed_at or person.erased_at:
+    if person is None or person.has_left:
         raise NotThere("no member has this id")
     return person
 

@@ -96,11 +96,11 @@ def _upgrade(connection: sa.Connection) -> None:
 
 
 def _copy(database: Database) -> None:
-    from api.backup import backup, database_file
+    from api.backup import backup, backups_of, database_file
 
     now = dt.datetime.now(dt.UTC)
     source = database_file(str(database.engine.url))
-    target = source.parent / "backups" / f"before-{newest()}-{now:%Y%m%dT%H%M%S%f}Z.sqlite3"
+    target = backups_of(source) / f"before-{newest()}-{now:%Y%m%dT%H%M%S%f}Z.sqlite3"
     backup(source, target, now)
     log.warning("copied the database to %s before its migration", target)
 

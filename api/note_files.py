@@ -68,8 +68,10 @@ def write_blocks(text: str, notes: Iterable[Carried]) -> str:
         note = left.pop(block.note_id, None)
         written += text[at : block.start]
         # What is the same stays as it is typed, whatever the line ends of the file have become.
-        same = note is None or (note.version, note.text) == (block.version, block.text)
-        written += text[block.start : block.end] if same or not note else _block(note, newline)
+        if note is None or (note.version, note.text) == (block.version, block.text):
+            written += text[block.start : block.end]
+        else:
+            written += _block(note, newline)
         at = block.end
     if not left:
         return written + text[at:]

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -41,6 +42,12 @@ class Clock:
 
     def set(self, text: str) -> None:
         self.now = dt.datetime.fromisoformat(text)
+
+
+def unused_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 @pytest.fixture

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import CONTENT, ROOT
+from tests.conftest import CONTENT, ROOT, unused_port
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -99,9 +99,7 @@ def test_a_mistake_is_named_with_its_place(readout: Run, tmp_path: Path):
 
 @pytest.fixture
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    return unused_port()
 
 
 def serve(port: int, folder: Path, *args: str) -> subprocess.Popen[str]:

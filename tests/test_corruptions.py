@@ -6,11 +6,11 @@ import torch
 from demos.corruptions import head_effects, logit_difference, random_names, strongest_overlap
 from demos.knockouts import Knockouts, head_outputs, head_parts, mean_head_outputs
 from demos.metrics import LogitDifference
-from demos.models import tiny_model
 from demos.prompts import IOIPrompts
 from demos.runs import Engine
+from tests.tiny import GPT2, LLAMA, random_model
 
-KINDS = {"gpt2": {}, "llama": {"normalization_type": "RMS", "gated_mlp": True, "act_fn": "silu"}}
+KINDS = {"gpt2": GPT2, "llama": LLAMA}
 GENERATOR = torch.Generator().manual_seed(5)
 TOKENS = torch.randint(50, (3, 6), generator=GENERATOR)
 OTHERS = torch.randint(50, (3, 6), generator=GENERATOR)
@@ -19,11 +19,7 @@ METRIC = LogitDifference(torch.tensor([1, 2, 3]), torch.tensor([4, 5, 6]))
 
 @pytest.fixture(params=KINDS)
 def model(request):
-    made = tiny_model(**KINDS[request.param])
-    with torch.no_grad():
-        for parameter in made.original_model.parameters():
-            parameter.normal_(0, 0.3, generator=torch.Generator().manual_seed(parameter.numel()))
-    return made
+    return random_model(**KINDS[request.param])
 
 
 @pytest.fixture

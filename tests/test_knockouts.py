@@ -8,10 +8,11 @@ from demos.faithfulness import faithfulness
 from demos.knockouts import Knockouts, Together, head_outputs, head_parts, mean_head_outputs
 from demos.models import tiny_model
 from demos.toys import as_bridge, hand_built_induction
+from tests.tiny import GPT2, LLAMA, random_model
 
 KINDS = {
-    "gpt2": {},
-    "llama": {"normalization_type": "RMS", "gated_mlp": True, "act_fn": "silu"},
+    "gpt2": GPT2,
+    "llama": LLAMA,
     "attention-only": {"attn_only": True},
     "bare": {"attn_only": True, "normalization_type": None},
 }
@@ -23,11 +24,7 @@ PLACES = {"first": torch.tensor([0, 1, 2]), "END": torch.tensor([5, 5, 5])}
 
 @pytest.fixture(params=KINDS)
 def model(request):
-    made = tiny_model(**KINDS[request.param])
-    with torch.no_grad():
-        for parameter in made.original_model.parameters():
-            parameter.normal_(0, 0.3, generator=torch.Generator().manual_seed(parameter.numel()))
-    return made
+    return random_model(**KINDS[request.param])
 
 
 def metric(logits):

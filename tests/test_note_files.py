@@ -81,7 +81,8 @@ def test_a_note_stands_in_a_file_byte_for_byte(file: str, one: str, two: str):
     bare = written
     for block in reversed(list(read_blocks(written))):
         bare = bare[: block.start] + bare[block.end :]
-    added = "\r\n" if file.partition("\n")[0].endswith("\r") else "\n"
+    first_line, end, _ = file.partition("\n")
+    added = "\r\n" if end and first_line.endswith("\r") else "\n"
     without = bare.replace(f"## Published notes{added}", "").replace(added, "")
     assert without == file.replace("## Published notes\n", "").replace(added, "")
 

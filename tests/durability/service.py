@@ -20,18 +20,12 @@ from typing import Any
 from api.database import Database
 from api.members import JoinIn, invite, join
 from api.migrate import migrate
-from tests.conftest import API, CONTENT
+from tests.conftest import API, CONTENT, unused_port
 from tests.durability import child
 
 PROCESSES = multiprocessing.get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.durability.child"])
 MEMBERS = 4
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def seed(url: str) -> list[str]:
@@ -107,7 +101,7 @@ def serving(
     up: bool = True,
 ) -> Iterator[Serving]:
     """The service on a database; `strace` traces it from before it opens the file."""
-    port = free_port()
+    port = unused_port()
     environment = {
         "READOUT_DATABASE_URL": url,
         "READOUT_CONTENT_DIR": str(CONTENT / "docs"),
