@@ -108,12 +108,13 @@ async def answer_question(
 
 
 @router.get("/{slug}/answers")
-def list_own_answers(
+async def list_own_answers(
     quiz: QuizDep, member: MemberDep, service: ServiceDep, now: NowDep
 ) -> list[AnswerOut]:
     """What the member who asks has answered in this quiz, oldest first, marked by today's key."""
-    with service.database.read() as session:
-        return own_answers(session, service, member, now, quiz)
+    return await service.database.look(
+        lambda session: own_answers(session, service, member, now, quiz)
+    )
 
 
 # Storing -----------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ class EntryOut(BaseModel):
 
 
 @router.get("", response_model=list[NoteOut])
-def list_notes(
+async def list_notes(
     member: MemberDep,
     service: ServiceDep,
     shelf: ShelfDep,
@@ -95,8 +95,9 @@ def list_notes(
         raise NotThere("name the meeting or the entry whose notes you want")
     place = col(Note.meeting) == str(meeting) if meeting else col(Note.entry) == entry
     query = newest().where(place, may_see(member)).order_by(col(Note.created_at), col(Note.id))
-    with service.database.read() as session:
-        notes = [note_out(row, member, shelf) for row in session.exec(query)]
+    notes = await service.database.look(
+        lambda session: [note_out(row, member, shelf) for row in session.exec(query)]
+    )
     reply = _NOTES.dump_json(notes)
     tag = f'"{hashlib.sha256(reply).hexdigest()[:32]}"'
     if if_none_match == tag:
