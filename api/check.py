@@ -3,6 +3,7 @@
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from api.check_pages import check_pages
@@ -10,6 +11,7 @@ from api.check_records import check_records
 from api.content import Content
 from api.glossary import find_terms
 from api.markup import Malformed, Problem, read_fields, read_text, split_header
+from api.outputs import foreign
 from api.scan import Page, scan
 
 FOLDERS = ("library", "meetings", "quizzes", "topics")
@@ -26,6 +28,7 @@ def check(content: Content) -> list[Problem]:
     problems += check_records(content, files)
     problems += check_pages(content, pages, files)
     problems += _check_glossary(content)
+    problems += _check_outputs(content)
     return sorted({Problem(shown(path), line, message) for path, line, message in problems})
 
 
@@ -54,6 +57,15 @@ def _check_pictures(content: Content, files: list[str]) -> Iterator[Problem]:
             if found := _ACTS.search(data):
                 line = data.count(b"\n", 0, found.start()) + 1
                 yield Problem(path, line, "does more than show; save it as a plain picture")
+
+
+def _check_outputs(content: Content) -> Iterator[Problem]:
+    folder = content.executed_dir
+    for path in sorted(folder.resolve().glob("*.ipynb")) if folder else ():
+        name = path.relative_to(content.root) if path.is_relative_to(content.root) else path
+        with suppress(OSError, ValueError, LookupError, AttributeError, TypeError):
+            if found := foreign(path.read_text("utf-8")):  # what is no notebook was said already
+                yield Problem(name.as_posix(), 1, found)
 
 
 def github(problem: Problem) -> str:

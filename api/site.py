@@ -22,7 +22,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.structure.toc import AnchorLink
 from mkdocs.utils import get_relative_url
 
-from api import carrying, explorers, ledgers, notebook_pages, pages, preview
+from api import carrying, explorers, ledgers, notebook_pages, outputs, pages, preview
 from api.assembly import GLOSSARY, Parts, assemble, surroundings
 from api.backlinks import find_mentions
 from api.check import symbolic_links, unreadable_pages
@@ -126,6 +126,9 @@ def _stage_notebooks(parts: Parts, files: Files, config: MkDocsConfig) -> list[P
         if not executed.is_file():
             continue  # complained of already
         notebook = facts.without_sealed(notebooks.read_executed(executed))
+        if wrong := outputs.foreign(executed.read_text("utf-8")):
+            _complain(_memory(config), f"demos/executed/{executed.name}: {wrong}")
+            outputs.leave_out(notebook)
         demo = notebook_pages.read_demo(script.stem, notebook)
         parts.demos.append(demo)
         parts.ledgers += _ledger(script, notebook, demo)

@@ -232,7 +232,9 @@ FAULTS = [
 ]
 
 GUARD, MEMBERS, JOINING, APP = (f"api/{name}.py" for name in ("guard", "members", "joining", "app"))
-ROLES, RAW, REPLIES = (f"tests/security/test_{name}.py" for name in ("roles", "raw", "replies"))
+ROLES, RAW, REPLIES, HOSTILE = (
+    f"tests/security/test_{name}.py" for name in ("roles", "raw", "replies", "hostile")
+)
 
 # By the threats of docs/security.md: who asks, from where, and what they send.
 FAULTS += [
@@ -345,6 +347,27 @@ FAULTS += [
         APP,
         'where = "body"  # a name',
         "where = where  # a name",
+    ),
+    fault(
+        "a-page-reads-any-file",
+        f"{HOSTILE}::test_the_check_of_a_pull_request_runs_nothing_and_tells_nothing",
+        "mkdocs.yml",
+        "  - pymdownx.superfences",
+        "  - pymdownx.snippets:\n      base_path: [.]\n  - pymdownx.superfences",
+    ),
+    fault(
+        "outputs-are-shown-as-they-come",
+        f"{HOSTILE}::test_the_check_of_a_pull_request_runs_nothing_and_tells_nothing",
+        "api/site.py",
+        "if wrong := outputs.foreign(",
+        "if wrong := (lambda _: None)(",
+    ),
+    fault(
+        "an-output-may-act",
+        f"{HOSTILE}::test_an_output_that_does_more_than_show_is_refused",
+        "api/outputs.py",
+        "if not _TAGS.fullmatch(tag):",
+        "if not _TAGS:",
     ),
     fault(
         "a-formula-in-a-cell",
