@@ -196,7 +196,7 @@ _SIGN_INS = (
 )
 _SIGN_IN = _SIGN_INS.where(col(SignIn.token_hash) == sa.bindparam("token"))
 _ALL_SIGN_INS = _SIGN_INS.where(col(SignIn.token_hash).in_(sa.bindparam("tokens", expanding=True)))
-NOBODY = "not signed in; open the join link that an organizer gave you"
+NOBODY = "not signed in; use your join link, or a code from another device or an organizer"
 
 
 async def find_member(database: Database, token: str, now: dt.datetime) -> MemberOut | None:

@@ -10,7 +10,9 @@ const ELEMENTS = {
   review: "readout-review",
   notes: "readout-notes",
   join: "readout-join",
-  member: "readout-member, readout-me",
+  member: "readout-member",
+  me: "readout-me",
+  members: "readout-members",
   library: "readout-library, readout-read",
 };
 

@@ -24,8 +24,7 @@ CHROMIUM = Path("/usr/bin/chromium")
 ADA = {"id": "ada", "name": "Ada", "role": "member"}
 BOB = {"id": "bob", "name": "Bob", "role": "member"}
 CSP = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; "
-    "style-src 'self' 'unsafe-inline'; img-src 'self' data:"
+    "default-src 'self'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:"
 )
 AWAY = (
     "The quiz service is not reachable. "
@@ -526,6 +525,18 @@ def test_a_refused_answer_stays_visible_with_its_reason(page: Page, service: Ser
     assert len(service.posted) == 1
 
 
+def test_an_answer_that_came_too_soon_is_kept_and_sent_again(page: Page, service: Service) -> None:
+    service.refusal = (429, {"detail": "too many; try again in a minute", "code": "too-many"})
+    visit(page, "/quiz")
+    choose(page, "patching", "b")
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_have_text(AWAY)
+
+    service.refusal = None
+    page.evaluate("dispatchEvent(new Event('online'))")
+    expect(said(page, "patching")).to_have_text("Right. Saved.")
+
+
 def test_what_a_guest_entered_is_kept_until_they_have_joined(page: Page, service: Service) -> None:
     service.member = None
     page.goto("/quiz")
@@ -681,7 +692,7 @@ def test_joining_signs_in_and_clears_the_address(page: Page, service: Service) -
     page.get_by_label("Your name").fill("Grace")
     page.get_by_role("button", name="Join").click()
 
-    expect(page.get_by_role("status")).to_contain_text("Welcome, Grace.")
+    expect(page.locator(".said").first).to_contain_text("Welcome, Grace.")
     assert page.url == f"{service.url}/join"
     assert "secret" not in page.evaluate("JSON.stringify({...localStorage, ...sessionStorage})")
 
@@ -692,7 +703,7 @@ def test_a_used_link_says_so(page: Page, service: Service) -> None:
     page.get_by_label("Your name").fill("Grace")
     page.get_by_role("button", name="Join").click()
 
-    expect(page.get_by_role("status")).to_contain_text("this invitation has been used")
+    expect(page.locator(".said").first).to_contain_text("this invitation has been used")
 
 
 def test_signing_out_takes_what_waits_along(page: Page, service: Service) -> None:
@@ -721,6 +732,10 @@ def test_a_member_can_erase_everything(page: Page, service: Service) -> None:
     expect(export).to_have_attribute("href", f"{service.url}/api/v1/me/export")
     page.get_by_role("button", name="Erase me", exact=True).click()
     assert service.member == ADA
+    page.get_by_role("button", name="Erase me now").click()
+    expect(page.get_by_text("Nothing was erased: type Ada, as it is written.")).to_be_visible()
+    assert service.member == ADA
+    page.get_by_label("Type your name, Ada, to go on").fill("Ada")
     page.get_by_role("button", name="Erase me now").click()
     expect(page.locator("readout-me")).to_contain_text("You are not signed in.")
     assert service.member is None

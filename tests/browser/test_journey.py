@@ -33,6 +33,7 @@ PAGES = [
     "contributing/",
     "join/",
     "me/",
+    "members/",
     "nowhere/",
 ]
 

@@ -3,62 +3,26 @@
 import os
 import shutil
 import signal
-import threading
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
-import uvicorn
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, BrowserContext, Page, expect
 
-from api.app import create_app
-from api.database import Database
-from api.members import invite, sign_in
-from api.migrate import migrate
-from api.settings import Settings
-from tests.conftest import CONTENT, ROOT, Clock
+from tests.browser.group import Group, serve_group
+from tests.conftest import Clock
 from tests.test_render import HOSTILE
 
 pytestmark = pytest.mark.browser
 
 MEETING = "2026-03-12"
-PAGE = (
-    '<!doctype html><html lang="en"><head><title>Specimen</title><meta name="viewport" '
-    'content="width=device-width"><link rel="icon" href="data:,">'
-    '<link rel="stylesheet" href="../../assets/readout.css">'
-    '<script type="module" src="../../assets/readout.js"></script></head>'
-    '<body class="md-typeset"><main><h1>Specimen</h1><h2>Notes of members</h2>{}</main>'
-)
 PAGES = {
     f"meetings/{MEETING}": f'<readout-notes data-meeting="{MEETING}">Not yet.</readout-notes>',
     "library/2022-wang-ioi": '<readout-notes data-entry="2022-wang-ioi"></readout-notes>',
 }
-
-
-class Group:
-    """The service with its members, as programs reach it."""
-
-    def __init__(self, url: str, service) -> None:
-        self.url, self.service = url, service
-
-    def member(self, name: str, role: str = "member") -> httpx.Client:
-        now = self.service.clock()
-        code = self.service.database.write(lambda session: invite(session, name, role, now))
-        client = httpx.Client(base_url=f"{self.url}/api/v1/")
-        reply = client.post("join", json={"invite": code, "name": name})
-        client.headers["Authorization"] = f"Bearer {reply.json()['token']}"
-        client.id = reply.json()["member"]["id"]
-        return client
-
-    def enter(self, context: BrowserContext, client: httpx.Client) -> None:
-        """Give a browser a session of this member."""
-        now = self.service.clock()
-        token = self.service.database.write(lambda session: sign_in(session, client.id, now))
-        context.add_cookies([{"name": "readout", "value": token, "url": self.url}])
 
 
 def note(client: httpx.Client, body: str, **more: str) -> dict:
@@ -72,31 +36,8 @@ def bodies(client: httpx.Client) -> list[str]:
 
 @pytest.fixture
 def group(tmp_path: Path) -> Iterator[Group]:
-    site = tmp_path / "site"
-    shutil.copytree(ROOT / "docs" / "assets", site / "assets")
-    for path, inside in PAGES.items():
-        (site / path).mkdir(parents=True)
-        (site / path / "index.html").write_text(PAGE.format(inside))
-    url = f"sqlite:///{tmp_path / 'readout.sqlite3'}"
-    database = Database(url)
-    migrate(database)
-    database.close()
-    settings = Settings(
-        database_url=url,
-        content_dir=CONTENT / "docs",
-        executed_dir=CONTENT / "executed",
-        site_dir=site,
-    )
-    app = create_app(settings, Clock())
-    server = uvicorn.Server(uvicorn.Config(app, port=0, log_level="warning"))
-    thread = threading.Thread(target=server.run, daemon=True)
-    thread.start()
-    while not server.started:
-        time.sleep(0.01)
-    port = server.servers[0].sockets[0].getsockname()[1]
-    yield Group(f"http://127.0.0.1:{port}", app.state.service)
-    server.should_exit = True
-    thread.join(20)
+    with serve_group(tmp_path, PAGES, Clock()) as group:
+        yield group
 
 
 @pytest.fixture

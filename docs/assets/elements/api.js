@@ -21,9 +21,10 @@ export class Unreachable extends Error {
 }
 
 /**
- * Ask the service: `{status, ok, data, etag}`. `headers` are If-Match and the like.
+ * Ask the service: `{status, ok, data, etag, again}`. `headers` are If-Match and the like.
  * Throws Unreachable after three seconds, on a 5xx, and on a reply that is not JSON:
- * that one came from a static host or a hotel's login page, and means nothing.
+ * that one came from a static host or a hotel's login page, and means nothing. A 429 is a reply
+ * whoever it comes from: what it asks for is to wait until `again`.
  */
 export async function call(path, { method = "GET", body, headers = {} } = {}) {
   // Asking while the device knows that it is offline would only fill the console.
@@ -40,16 +41,29 @@ export async function call(path, { method = "GET", body, headers = {} } = {}) {
     });
     data = reply.status === 204 || reply.status === 304 ? null : JSON.parse(await reply.text());
   } catch {
-    throw new Unreachable(reply?.status);
+    if (reply?.status !== 429) throw new Unreachable(reply?.status);
   }
-  if (reply.status >= 500 || reply.status === 429) throw new Unreachable(reply.status);
-  return { status: reply.status, ok: reply.ok, data, etag: reply.headers.get("ETag") };
+  if (reply.status >= 500) throw new Unreachable(reply.status);
+  const { status, ok, headers: told } = reply;
+  return { status, ok, data, etag: told.get("ETag"), again: againAt(told.get("Retry-After")) };
 }
 
-/** What the service says is wrong, as a sentence. */
-export function complaint({ status, data }) {
-  if (typeof data?.detail === "string") return data.detail;
-  return `the service did not accept it (${status})`;
+/** When a Retry-After of seconds, or of a date, is over; null where there is none. */
+function againAt(told) {
+  if (!told) return null;
+  const at = new Date(/^\d+$/.test(told) ? Date.now() + 1000 * told : told);
+  return Number.isNaN(at.getTime()) ? null : at;
+}
+
+/** What the service says is wrong, as a sentence without its full stop. */
+export function complaint({ status, data, again }) {
+  const said = typeof data?.detail === "string" ? data.detail : null;
+  if (status === 401) return "you are not signed in, or not any more; sign in again on the page Join";
+  if (status === 429) {
+    const at = again?.toLocaleTimeString(document.documentElement.lang || undefined, { timeStyle: "short" });
+    return `${said ?? "too many requests"}${at ? ` (at ${at})` : said ? "" : "; try again in a minute"}`;
+  }
+  return said ?? `the service did not accept it (${status})`;
 }
 
 /**
@@ -59,6 +73,7 @@ export function complaint({ status, data }) {
 export async function signedIn() {
   const session = await call("session");
   if (session.ok) return session.data.member;
+  if (session.status === 429) throw new Unreachable(429); // it did not say who is here
   if (session.status !== 404) return null;
   const me = await call("me");
   return me.ok ? me.data : null;

@@ -1,9 +1,22 @@
-/** <readout-join>: turns the invitation in the address (`join#CODE`) into a session. */
+/**
+ * <readout-join>: turns an invitation, or a code from another device, into a session.
+ *
+ * Either may stand in the address (`join#CODE`): what follows the # is sent to no server.
+ */
 import { call, complaint, root } from "./api.js";
+import { onSubmit } from "./controls.js";
 import { h } from "./dom.js";
 import { flush, remember, whoIsHere } from "./outbox.js";
 
+const DEVICE_CODE = /^[2-9A-Z]{4}(-[2-9A-Z]{4}){2}$/i;
 const link = (path, text) => h("a", { href: new URL(path, root) }, text);
+
+/** The code of a whole link, or what was given when it is none. */
+const codeIn = (given) => given.trim().replace(/^.*#/s, "");
+
+const said = () => h("p", { class: "said", role: "status", tabindex: -1 });
+const submit = (label) =>
+  h("p", { class: "buttons" }, h("button", { class: "md-button md-button--primary" }, label));
 
 class ReadoutJoin extends HTMLElement {
   connectedCallback() {
@@ -17,48 +30,89 @@ class ReadoutJoin extends HTMLElement {
   }
 
   build() {
-    this.invite = decodeURIComponent(location.hash.slice(1));
-    if (!this.invite) {
-      const text = "This page opens with a join link. Ask an organizer for one.";
-      if (!this.said) this.replaceChildren(h("p", {}, text));
-      return;
-    }
-    const field = { id: "join-name", required: true, maxlength: 80, autocomplete: "nickname" };
-    this.name = h("input", field);
-    this.said = h("p", { class: "said", role: "status", tabindex: -1 });
-    const form = h("form", {},
-      h("label", { for: "join-name" }, "Your name, as the group knows you"),
-      this.name,
-      h("p", { class: "buttons" }, h("button", { class: "md-button md-button--primary" }, "Join")));
-    form.addEventListener("submit", (event) => {
-      event.preventDefault();
-      this.join(form);
-    });
-    this.replaceChildren(form, this.said);
+    const code = this.codeOfAddress();
+    const isForDevice = DEVICE_CODE.test(code);
+    if (this.forms && !code) return; // a code that was used has left the address
+    this.here = h("p", { hidden: true });
+    this.forms = [this.joining(isForDevice ? "" : code), this.returning(isForDevice ? code : "")];
+    if (isForDevice) this.forms.reverse();
+    this.replaceChildren(this.here, ...this.forms);
+    this.warn();
   }
 
-  async join(form) {
-    this.said.textContent = "Sending…";
-    const body = { invite: this.invite, name: this.name.value.trim() };
-    const reply = await call("join", { method: "POST", body }).catch(() => null);
+  codeOfAddress() {
+    try {
+      return decodeURIComponent(location.hash.slice(1));
+    } catch {
+      return location.hash.slice(1); // no code has a % in it: the service will say so
+    }
+  }
+
+  /** Who opens a second link by mistake would become a second member. */
+  async warn() {
+    const { member } = await whoIsHere();
+    if (!member || this.here.isConnected === false) return;
+    this.here.replaceChildren("This browser is signed in as ", link("me/", member.name),
+      " already. Who joins again becomes another member.");
+    this.here.hidden = false;
+  }
+
+  joining(code) {
+    const invite = h("input", { id: "join-invite", value: code, required: true, maxlength: 400,
+      autocomplete: "off", autocapitalize: "none", spellcheck: "false" });
+    const name = h("input", { id: "join-name", required: true, maxlength: 80, autocomplete: "nickname" });
+    const told = said();
+    const form = h("form", {},
+      h("label", { for: "join-invite" }, "Your join link, or the code at its end"), invite,
+      h("label", { for: "join-name" }, "Your name, as the group knows you"), name,
+      submit("Join"));
+    onSubmit(form, () => this.enter(form, told, {
+      path: "join",
+      body: { invite: codeIn(invite.value), name: name.value.trim() },
+      refused: "You have not joined",
+      welcome: "Welcome",
+    }));
+    return h("section", {}, h("h2", {}, "With a join link"), form, told);
+  }
+
+  returning(code) {
+    const field = h("input", { id: "join-code", value: code, required: true, maxlength: 400,
+      autocomplete: "one-time-code", autocapitalize: "characters", spellcheck: "false",
+      "aria-describedby": "join-code-help" });
+    const told = said();
+    const form = h("form", {},
+      h("label", { for: "join-code" }, "Code for this device"), field,
+      h("p", { id: "join-code-help", class: "byline" }, "Twelve letters and digits. A device that is " +
+        "signed in makes one on its page ", link("me/", "Me"), "; an organizer makes one when all are lost."),
+      submit("Sign in"));
+    onSubmit(form, () => this.enter(form, told, {
+      path: "session",
+      body: { code: codeIn(field.value) },
+      refused: "You are not signed in",
+      welcome: "Welcome back",
+    }));
+    return h("section", {}, h("h2", {}, "As a member, on one more device"), form, told);
+  }
+
+  async enter(form, told, { path, body, refused, welcome }) {
+    told.textContent = "Sending…";
+    const reply = await call(path, { method: "POST", body }).catch(() => null);
     if (!reply) {
-      this.said.textContent = "The service is not reachable. Your link is still good: try again.";
+      told.textContent = "The service is not reachable. Your code is still good: try again.";
     } else if (!reply.ok) {
-      this.said.textContent =
-        `You have not joined: ${complaint(reply)}. Ask an organizer for a new link if this one ` +
-        "cannot be used.";
+      told.textContent = `${refused}: ${complaint(reply)}.`;
     } else {
       // A used code opens nothing any more; it need not stand in the history either.
       history.replaceState(history.state, "", location.pathname + location.search);
       const { member } = reply.data;
       await remember(member);
       await whoIsHere({ again: true });
-      form.remove();
-      this.said.replaceChildren(`Welcome, ${member.name}. This browser is signed in. `,
+      told.replaceChildren(`${welcome}, ${member.name}. This browser is signed in. `,
         link("quizzes/", "Answer a quiz"), " or ", link("meetings/", "read the meetings"), ".");
+      this.replaceChildren(told);
       flush();
     }
-    this.said.focus();
+    told.focus();
   }
 }
 

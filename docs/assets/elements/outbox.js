@@ -120,7 +120,7 @@ async function deliver(entry) {
   const reply = await call(entry.path, { method: "POST", body: entry.body });
   if (reply.ok && reply.data?.id === entry.id) return { entry, state: "saved", data: reply.data };
   if (reply.status === 401) return { entry, state: "kept", why: "signed-out" };
-  if (reply.ok) throw new Unreachable(reply.status);
+  if (reply.ok || reply.status === 429) throw new Unreachable(reply.status); // later, then
   return { entry, state: "rejected", why: complaint(reply) };
 }
 

@@ -1,0 +1,139 @@
+/** <readout-me>: a member's own account: devices, what waits, export, sign out, erase. */
+import { api, call, complaint, root } from "./api.js";
+import { copyable, step } from "./controls.js";
+import { h, moment } from "./dom.js";
+import { discard, entriesOf, forget, whoIsHere } from "./outbox.js";
+
+const link = (path, text) => h("a", { href: new URL(path, root) }, text);
+const WAITS = { kept: () => "Kept on this device", rejected: ({ why }) => `Rejected: ${why}` };
+
+class ReadoutMe extends HTMLElement {
+  connectedCallback() {
+    this.show();
+  }
+
+  async show() {
+    const { member, reachable } = await whoIsHere({ again: true });
+    if (!member) {
+      this.replaceChildren(h("p", {}, ...(reachable
+        ? ["You are not signed in. ", link("join/", "Join or sign in"), " with a link or a code."]
+        : ["The service is not reachable, so this page cannot say who you are."])));
+      return;
+    }
+    this.said = h("p", { class: "said", role: "status", tabindex: -1 });
+    const entries = await entriesOf(member);
+    const unsent = entries.length
+      ? ` What waits on this device (${entries.length}) is removed unsent.`
+      : "";
+    this.devices = h("div", {});
+    this.replaceChildren(
+      h("p", {}, "You are signed in as ", h("strong", {}, member.name), ` (${member.role}).`),
+      ...(entries.length ? [this.waiting(entries)] : []),
+      this.said,
+      this.leaving("Sign out", `Signs this browser out.${unsent}`, "session", member),
+      h("h2", {}, "Your devices"),
+      this.devices,
+      h("h2", {}, "Your data"),
+      h("p", {}, h("a", { href: new URL("me/export", api), download: "readout.json" },
+        "Download everything you wrote"), " as JSON."),
+      this.leaving("Erase me", "Erases your name, notes, reasons and reports for good. Counts over " +
+        "the whole group stay, without you." +
+        (member.role === "organizer" ? " Hand the group over first: it needs an organizer." : "") + unsent,
+      "me", member, true),
+    );
+    await this.listDevices();
+  }
+
+  tell(text) {
+    this.said.textContent = text;
+    this.said.focus();
+  }
+
+  /** Ask the service for something; null, with the reason told, if it was not done. */
+  async ask(path, options) {
+    const reply = await call(path, options).catch(() => null);
+    if (reply?.ok) return reply;
+    this.tell(`Nothing was changed: ${reply ? complaint(reply) : "the service is not reachable"}.`);
+    return null;
+  }
+
+  async listDevices() {
+    const reply = await call("me/devices").catch(() => null);
+    if (!reply?.ok) {
+      const why = reply ? complaint(reply) : "the service is not reachable";
+      this.devices.replaceChildren(h("p", {}, `Your devices cannot be listed: ${why}.`));
+      return;
+    }
+    const add = h("button", { class: "md-button", type: "button" }, "Add a device");
+    const code = h("div", { class: "once", tabindex: -1 });
+    add.addEventListener("click", () => this.addDevice(code));
+    this.devices.replaceChildren(
+      h("ul", { class: "rows" }, ...reply.data.map((device) => this.device(device))),
+      h("p", { class: "buttons" }, add),
+      code);
+  }
+
+  device({ id, device, made_at: made, used_at: used, current }) {
+    const when = `last used ${moment(used)}, signed in ${moment(made)}`;
+    const row = h("li", {}, h("strong", {}, device || "A device"), current ? " (this one)" : "",
+      h("br"), h("span", { class: "byline" }, when));
+    if (current) return row;
+    const end = h("button", { class: "md-button", type: "button",
+      "aria-label": `Sign out ${device}, ${when}` }, "Sign out");
+    end.addEventListener("click", async () => {
+      if (!(await this.ask(`me/devices/${id}`, { method: "DELETE" }))) return;
+      await this.listDevices();
+      this.tell(`${device || "The device"} is signed out.`);
+    });
+    row.append(h("p", { class: "buttons" }, end));
+    return row;
+  }
+
+  async addDevice(place) {
+    const reply = await this.ask("me/devices", { method: "POST" });
+    if (!reply) return;
+    const { code, expires_at: until } = reply.data;
+    place.replaceChildren(
+      h("p", {}, "On the other device, open the link, or the page ", link("join/", "Join"),
+        ` and type the code. It works once, until ${moment(until)}; a new one takes its place.`),
+      copyable("Code", code),
+      copyable("Link", new URL(`join/#${code}`, root).href));
+    place.focus();
+  }
+
+  /** What waits or was refused, as it was written, with a way to be rid of it. */
+  waiting(entries) {
+    const rows = entries.map((entry) => {
+      const remove = h("button", { class: "md-button", type: "button" }, "Remove");
+      remove.addEventListener("click", async () => {
+        await discard(entry.id);
+        await this.show();
+        this.said.focus();
+      });
+      const text = h("pre", {}, JSON.stringify(entry.body, null, 1));
+      return h("li", {}, WAITS[entry.state](entry), text, remove);
+    });
+    return h("ul", { class: "waiting" }, ...rows);
+  }
+
+  /** A step that ends this session. `isForGood`: the member types their name first. */
+  leaving(label, warning, path, member, isForGood = false) {
+    const typed = h("input", { id: "me-name", autocomplete: "off", spellcheck: "false" });
+    const wrong = h("p", { role: "status" });
+    const field = h("div", {}, h("label", { for: "me-name" }, `Type your name, ${member.name}, to go on`),
+      typed, wrong);
+    const act = async () => {
+      if (isForGood && typed.value.trim() !== member.name) {
+        typed.focus();
+        wrong.textContent = `Nothing was erased: type ${member.name}, as it is written.`;
+        return;
+      }
+      if (!(await this.ask(path, { method: "DELETE" }))) return;
+      await forget(member);
+      await this.show();
+    };
+    return step({ label, warning, act, field: isForGood ? field : null });
+  }
+}
+
+customElements.define("readout-me", ReadoutMe);

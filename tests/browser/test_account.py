@@ -1,0 +1,277 @@
+"""A member's account and the organizers' page in a real browser, against the real service."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, Page, expect
+
+from tests.browser.group import Group, serve_group
+from tests.conftest import Clock
+
+pytestmark = pytest.mark.browser
+
+PAGES = {
+    "join": "<readout-join></readout-join>",
+    "me": "<readout-me></readout-me>",
+    "members": "<readout-members></readout-members>",
+}
+
+
+@pytest.fixture
+def group(tmp_path: Path) -> Iterator[Group]:
+    with serve_group(tmp_path, PAGES, Clock()) as group:
+        yield group
+
+
+@pytest.fixture
+def ada(group: Group) -> httpx.Client:
+    return group.member("Ada")
+
+
+@pytest.fixture
+def grace(group: Group) -> httpx.Client:
+    return group.member("Grace", "organizer")
+
+
+@pytest.fixture
+def context(browser: Browser, group: Group) -> Iterator[BrowserContext]:
+    context = browser.new_context(base_url=group.url, locale="en-GB")
+    context.set_default_timeout(10_000)
+    yield context
+    context.close()
+
+
+def visit(context: BrowserContext, path: str) -> Page:
+    page = context.new_page()
+    page.goto(path)
+    page.wait_for_load_state("networkidle")
+    return page
+
+
+def open_me(context: BrowserContext, group: Group, member: httpx.Client) -> Page:
+    group.enter(context, member)
+    page = visit(context, "me/")
+    expect(page.get_by_role("button", name="Add a device")).to_be_visible()
+    return page
+
+
+def open_members(context: BrowserContext, group: Group, organizer: httpx.Client) -> Page:
+    group.enter(context, organizer)
+    page = visit(context, "members/")
+    expect(page.get_by_role("heading", name="Invitations")).to_be_visible()
+    return page
+
+
+def said(page: Page) -> object:
+    return page.locator(".said").first
+
+
+def names(client: httpx.Client) -> dict[str, str]:
+    return {person["name"]: person["role"] for person in client.get("members").json()}
+
+
+def test_a_code_signs_one_more_device_in_and_either_ends_the_other(
+    browser: Browser, context: BrowserContext, group: Group, ada: httpx.Client
+):
+    page = open_me(context, group, ada)
+    page.get_by_role("button", name="Add a device").click()
+    link = page.get_by_label("Link", exact=True).input_value()
+    assert link.endswith("/join/#" + page.get_by_label("Code", exact=True).input_value())
+
+    other = browser.new_context()
+    phone = other.new_page()
+    asked: list[str] = []
+    phone.on("request", lambda request: asked.append(request.url))
+    phone.goto(link)
+    code = phone.get_by_label("Code for this device").input_value()
+    phone.get_by_role("button", name="Sign in").click()
+    expect(phone.get_by_text("Welcome back, Ada.")).to_be_visible()
+    assert (phone.url, [url for url in asked if code in url]) == (f"{group.url}/join/", [])
+
+    page.reload()
+    expect(page.locator(".rows li")).to_have_count(3)  # a program, this browser, and the phone
+    expect(page.locator(".rows li", has_text="(this one)")).to_have_count(1)
+    phone.goto(f"{group.url}/me/")
+    phone.locator(".rows li", has_text="python-httpx").get_by_role("button").click()
+    expect(said(phone)).to_have_text("python-httpx is signed out.")
+    assert ada.get("me").status_code == 401
+    other.close()
+
+
+def test_a_session_that_was_ended_elsewhere_says_to_sign_in_again(
+    context: BrowserContext, group: Group, ada: httpx.Client
+):
+    page = open_me(context, group, ada)
+    for device in ada.get("me/devices").json():
+        if not device["current"]:
+            ada.delete(f"me/devices/{device['id']}")
+
+    page.get_by_role("button", name="Add a device").click()
+
+    expect(said(page)).to_contain_text("you are not signed in, or not any more; sign in again")
+    expect(said(page)).to_be_focused()
+    page.reload()
+    page.get_by_role("link", name="Join or sign in").click()
+    expect(page.get_by_label("Code for this device")).to_be_visible()
+
+
+def test_after_too_many_wrong_codes_the_page_says_when_to_try_again(
+    context: BrowserContext, group: Group
+):
+    wrong = {"invite": "a guess", "name": "Eve"}
+    for _ in range(10):
+        httpx.post(f"{group.url}/api/v1/join", json=wrong)
+    page = visit(context, "join/#another-guess")
+    page.get_by_label("Your name, as the group knows you").fill("Eve")
+    page.get_by_role("button", name="Join").click()
+
+    told = re.escape("You have not joined: too many wrong codes; try again in 10 minutes")
+    expect(said(page)).to_have_text(re.compile(rf"^{told} \(at \d+:\d\d [AP]M\)\.$"))
+
+
+def test_what_is_pasted_may_be_the_link_or_its_code(
+    context: BrowserContext, group: Group, grace: httpx.Client
+):
+    link = grace.post("invitations", json={"name": "Bo"}).json()["link"]
+    page = visit(context, "join/")
+    page.get_by_label("Your join link, or the code at its end").fill(f" {link}")
+    page.get_by_label("Your name, as the group knows you").fill("Bo")
+    page.get_by_role("button", name="Join").click()
+
+    expect(page.get_by_text("Welcome, Bo.")).to_be_visible()
+    page.goto("join/")
+    expect(page.get_by_text("This browser is signed in as Bo already.")).to_be_visible()
+
+
+def test_what_a_member_wrote_is_downloaded(
+    context: BrowserContext, group: Group, ada: httpx.Client
+):
+    page = open_me(context, group, ada)
+    with page.expect_download() as downloading:
+        page.get_by_role("link", name="Download everything you wrote").click()
+
+    assert '"name":"Ada"' in Path(downloading.value.path()).read_text()
+    assert downloading.value.suggested_filename == "readout.json"
+
+
+def test_an_organizer_invites_and_takes_back(
+    browser: Browser, context: BrowserContext, group: Group, grace: httpx.Client
+):
+    page = open_members(context, group, grace)
+    expect(page.get_by_text("No invitation is open.")).to_be_visible()
+    for name in ("Bo", "Cy"):
+        page.get_by_label("Whom to invite").fill(name)
+        page.get_by_role("button", name="Make a join link").click()
+        expect(said(page)).to_have_text(f"A join link for {name}:")
+        expect(said(page)).to_be_focused()
+    link = page.get_by_label("Join link", exact=True).input_value()
+    page.get_by_role("button", name="Take back the invitation of Bo").click()
+    expect(said(page)).to_have_text("The invitation of Bo was taken back.")
+    assert [one["name"] for one in grace.get("invitations").json()] == ["Cy"]
+
+    page.reload()
+    expect(page.locator("readout-members")).not_to_contain_text(link)
+    newcomer = browser.new_context()
+    cy = newcomer.new_page()
+    cy.goto(link)
+    cy.get_by_label("Your name, as the group knows you").fill("Cy")
+    cy.get_by_role("button", name="Join").click()
+    expect(cy.get_by_text("Welcome, Cy.")).to_be_visible()
+    newcomer.close()
+    assert names(grace) == {"Cy": "member", "Grace": "organizer"}
+
+
+def test_an_organizer_lets_a_member_back_in_and_removes_one(
+    context: BrowserContext, group: Group, grace: httpx.Client, ada: httpx.Client
+):
+    page = open_members(context, group, grace)
+    page.get_by_role("button", name="Change: Ada").click()
+    page.get_by_role("button", name="New code: Ada").click()
+    page.get_by_role("button", name="New code now: Ada").click()
+    expect(said(page)).to_have_text("A code for Ada:")
+    code = page.get_by_label("Code", exact=True).input_value()
+    assert ada.get("me").status_code == 401
+    assert httpx.post(f"{group.url}/api/v1/session", json={"code": code}).status_code == 201
+
+    page.get_by_role("button", name="Change: Ada").click()
+    page.get_by_role("button", name="Remove: Ada").click()
+    assert names(grace) == {"Ada": "member", "Grace": "organizer"}, "the first press asks"
+    page.get_by_role("button", name="Remove now: Ada").click()
+    expect(said(page)).to_have_text("Ada was removed.")
+    assert names(grace) == {"Grace": "organizer"}
+
+
+def test_the_group_is_handed_over_with_the_keyboard_alone(
+    context: BrowserContext, group: Group, grace: httpx.Client, ada: httpx.Client
+):
+    page = open_members(context, group, grace)
+    expect(page.get_by_text("The only organizer.")).to_be_visible()
+    page.get_by_role("button", name="Change: Ada").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Make organizer: Ada")).to_be_visible()
+    page.keyboard.press("Tab")  # Make organizer
+    page.keyboard.press("Tab")  # Hand over
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Hand over now: Ada")).to_be_focused()
+    page.keyboard.press("Enter")
+
+    expect(said(page)).to_contain_text("You are signed in as a member.")
+    assert names(ada) == {"Ada": "organizer", "Grace": "member"}
+
+
+def test_what_another_organizer_did_meanwhile_is_said(
+    context: BrowserContext, group: Group, grace: httpx.Client, ada: httpx.Client
+):
+    page = open_members(context, group, grace)
+    assert grace.delete(f"members/{ada.id}").status_code == 204
+    page.get_by_role("button", name="Change: Ada").click()
+    page.get_by_role("button", name="Make organizer: Ada").click()
+    page.get_by_role("button", name="Make organizer now: Ada").click()
+
+    expect(said(page)).to_have_text("Nothing was changed: no member has this id.")
+    expect(page.get_by_role("button", name="Change: Ada")).to_have_count(0)
+
+
+def test_every_state_is_within_reach_at_any_width(
+    context: BrowserContext, group: Group, grace: httpx.Client, ada: httpx.Client
+):
+    """Whatever is unfolded: axe finds nothing, and no page scrolls sideways."""
+    found: list[object] = []
+
+    def look(page: Page, state: str) -> None:
+        for width in (1280, 390):
+            page.set_viewport_size({"width": width, "height": 900})
+            found.extend(
+                (state, width, violation["id"])
+                for violation in Axe().run(page).response["violations"]
+            )
+            if page.evaluate("document.documentElement.scrollWidth") > width:
+                found.append((state, width, "scrolls sideways"))
+
+    look(visit(context, "me/"), "a stranger")
+    look(visit(context, "join/"), "no code")
+    page = visit(context, "join/#guess")
+    page.get_by_label("Your name, as the group knows you").fill("Eve")
+    page.get_by_role("button", name="Join").click()
+    expect(page.get_by_text("You have not joined")).to_be_visible()
+    look(page, "a wrong code")
+    page = open_members(context, group, grace)
+    page.get_by_label("Whom to invite").fill("B" + "o" * 79)
+    page.get_by_role("button", name="Make a join link").click()
+    expect(page.get_by_label("Join link", exact=True)).to_be_visible()
+    page.get_by_role("button", name="Change: Ada").click()
+    for step in ("Make organizer", "Hand over", "New code", "Remove"):
+        page.get_by_role("button", name=f"{step}: Ada").click()
+    look(page, "everything unfolded")
+    page = open_me(context, group, grace)
+    page.get_by_role("button", name="Add a device").click()
+    for step in ("Sign out", "Erase me"):
+        page.get_by_role("button", name=step, exact=True).click()
+    expect(page.get_by_label("Code", exact=True)).to_be_visible()
+    look(page, "an account")
+    assert found == []
