@@ -28,6 +28,9 @@
 #    correlation at least 0.8), and it is right to within a half where the exact value is known to
 #    be 1.
 #
+# The thresholds got their values after results had been seen. That the other seeds agree says that
+# they do not hang on which prompts were drawn; it does not make them predictions.
+#
 # **Cost.** About a minute of one core.
 
 # %%

@@ -32,6 +32,9 @@
 # 5. *Recall, not copying.* Without the last feed-forward layers, at least twice as much is lost
 #    where the answer has to be recalled as where it stands in the prompt.
 #
+# The thresholds got their values after results had been seen. That the other seeds agree says that
+# they do not hang on which prompts were drawn; it does not make them predictions.
+#
 # **Cost.** One core, 3 GB of memory, about two minutes.
 
 # %%
