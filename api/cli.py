@@ -6,11 +6,12 @@ from typing import Annotated, Literal
 import typer
 
 from api.cli_answers import agenda, regrade, tell_moved
+from api.cli_members import invite, members
 from api.cli_new import new
 from api.cli_notes import notes
 from api.cli_operate import backup, doctor, migrate, restore
 from api.cli_quiz import quiz
-from api.console import fail, last_address, load_content, load_settings, open_database
+from api.console import fail, load_content, load_settings
 
 app = typer.Typer(
     help="Knowledge base and quiz service of a reading group.",
@@ -22,9 +23,10 @@ app = typer.Typer(
 app.add_typer(new, name="new")
 app.add_typer(quiz, name="quiz")
 app.add_typer(notes, name="notes")
+app.add_typer(members, name="members")
 app.command()(agenda)
 app.command()(regrade)
-for command in (backup, restore, migrate, doctor):
+for command in (invite, backup, restore, migrate, doctor):
     app.command()(command)
 
 
@@ -165,26 +167,3 @@ def facts(
         return
     for name, fact in sorted(found.items()):
         typer.echo(f"{name} = {fact.value} ± {fact.tolerance} ({fact.notebook})")
-
-
-@app.command()
-def invite(
-    name: Annotated[str, typer.Argument(help="Whom the link is for; they may change it.")],
-    organizer: Annotated[bool, typer.Option(help="Make them an organizer.")] = False,
-) -> None:
-    """Print a join link that works once, for 14 days.
-
-    Example: readout invite Ada
-    """
-    import datetime as dt
-
-    from api.members import invite as make
-
-    settings = load_settings()
-    database = open_database(settings)
-    now = dt.datetime.now(dt.UTC)
-    code = database.write(
-        lambda session: make(session, name, "organizer" if organizer else "member", now)
-    )
-    database.close()
-    typer.echo(f"{last_address(settings)}/join#{code}")
