@@ -135,7 +135,7 @@ def restore(file: Path, target: Path, now: dt.datetime, *, force: bool = False) 
     if _hash(partial) != manifest.sha256:
         partial.unlink()
         raise Damaged(f"the copy of {file} differs from it; the disk is failing")
-    kept = _put_aside(target, now) if target.exists() else None
+    kept = _keep_aside(target, now) if target.exists() else None
     partial.rename(target)
     _sync(target.parent)
     return Restored(manifest, kept)
@@ -163,8 +163,8 @@ def manifest_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.json")
 
 
-def _put_aside(target: Path, now: dt.datetime) -> Path:
-    """Give a database and what belongs to it another name, if nobody uses it."""
+def _keep_aside(target: Path, now: dt.datetime) -> Path:
+    """Give a database another name as well, if nobody uses it; its log, the other name alone."""
     driver = sqlite_driver()
     try:
         with _connect(target) as connection:
@@ -175,10 +175,15 @@ def _put_aside(target: Path, now: dt.datetime) -> Path:
     except driver.DatabaseError:
         pass  # damaged: kept as it is, with its log
     kept = target.with_name(f"{target.name}.replaced-{now:%Y%m%dT%H%M%S}Z")
-    for companion in (*COMPANIONS, ""):
+    for companion in COMPANIONS:
         part = target.with_name(target.name + companion)
         if part.exists():
             part.rename(kept.with_name(kept.name + companion))
+    try:
+        kept.hardlink_to(target)  # at no moment is there no database
+    except OSError:  # a disk that has no second names, or a second restore in this second
+        shutil.copy2(target, kept)
+        _sync(kept)
     return kept
 
 

@@ -50,6 +50,11 @@ def serve(environment: dict[str, str], port: int, log: str, checkpoint: int, tra
         sys.exit(end.exit_code)
 
 
+def work_traced(work: Callable[..., None], *given: Any) -> None:
+    wait_for_tracer()
+    work(*given)
+
+
 def wait_for_tracer() -> None:
     while "TracerPid:\t0\n" in Path("/proc/self/status").read_text():
         time.sleep(0.002)

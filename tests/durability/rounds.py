@@ -2,16 +2,29 @@
 
 import http.client
 import json
+import os
 import random
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+from tests.durability import child
 from tests.durability.oracle import Counts, check, connect, judge
 from tests.durability.power import STRACE, Cut, cuts
-from tests.durability.service import MEMBERS, Client, Ledger, Seeded, items, serving
+from tests.durability.service import (
+    MEMBERS,
+    PROCESSES,
+    Client,
+    Ledger,
+    Seeded,
+    items,
+    serving,
+    trace,
+)
 
 Line = list[str]  # of a ledger: event, kind, id, text
 NO_REPLY = (OSError, http.client.HTTPException, ValueError)
@@ -75,6 +88,17 @@ def kill_at_call(seeded: Seeded, folder: Path, calls: str, number: int) -> tuple
 
 
 SCRIPT = 10  # requests
+
+
+def killed_in(work: Callable[..., None], *given: Any, calls: str, number: int) -> bool:
+    """Whether a process that does this work was killed, at its `number`th of these calls."""
+    process: Any = PROCESSES.Process(target=child.work_traced, args=(work, *given))
+    process.start()
+    inject = f"--inject={calls}:signal=SIGKILL:when={number}"
+    tracer = trace(process.pid, "-o", os.devnull, inject)
+    process.join(60)
+    tracer.wait(10)
+    return bool(process.exitcode == -signal.SIGKILL)
 
 
 def record_power(seeded: Seeded, folder: Path, requests: int) -> Iterator[tuple[Cut, list[Line]]]:

@@ -1,8 +1,10 @@
 """R12, R13: a backup of a busy database is one moment of it; a damaged one is not restored."""
 
+import itertools
 import random
 import shutil
 import threading
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 
@@ -15,8 +17,8 @@ from api.backup import Damaged, backup, manifest_of, restore, verify
 from api.cli import app
 from api.engines import Unusable
 from tests.conftest import Clock
-from tests.durability.oracle import check, clean
-from tests.durability.rounds import in_threads
+from tests.durability.oracle import check, clean, connect
+from tests.durability.rounds import in_threads, killed_in
 from tests.durability.service import Client, Ledger, Seeded, items, serving
 
 NOW = Clock()()
@@ -165,6 +167,49 @@ def test_an_interrupted_backup_has_no_name_and_hinders_none(seeded: Seeded, tmp_
     assert verify(target).rows["member"] == 4
     with pytest.raises(Unusable, match="is there already; name another file"):
         backup(file, target, NOW)
+
+
+CALLS = "fsync,rename,renameat,renameat2,link,linkat"
+
+
+def test_a_kill_leaves_a_whole_backup_or_none(seeded: Seeded, tmp_path: Path):
+    file, named = seeded.copy(tmp_path), 0
+    for number in itertools.count(1):
+        target = tmp_path / str(number) / "copy.sqlite3"
+        if not killed_in(backed_up, file, target, calls=CALLS, number=number):
+            break
+        named += target.exists()
+        if not target.exists():
+            backup(file, target, NOW)
+        assert verify(target).rows["member"] == 4
+    assert 0 < named < number - 2  # some were killed before the name, some after it
+
+
+def backed_up(file: Path, target: Path) -> None:
+    backup(file, target, NOW)
+
+
+def test_a_kill_leaves_the_old_database_or_the_restored_one(seeded: Seeded, tmp_path: Path):
+    copy = tmp_path / "copy.sqlite3"
+    backup(seeded.copy(tmp_path / "before"), copy, NOW)
+    found = set()
+    for number in itertools.count(1):
+        file = seeded.copy(tmp_path / str(number))
+        with closing(connect(str(file))) as database:
+            database.execute("UPDATE member SET name = 'of the old one'")
+            database.commit()
+        if not killed_in(restored, copy, file, calls=CALLS, number=number):
+            break
+        with closing(connect(str(file))) as database:
+            assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+            (names,) = zip(*database.execute("SELECT name FROM member"), strict=True)
+        assert len(names) == 4
+        found |= set(names)
+    assert len(found) == 2
+
+
+def restored(copy: Path, file: Path) -> None:
+    restore(copy, file, NOW, force=True)
 
 
 def test_the_commands_copy_check_restore_and_judge(seeded: Seeded, tmp_path: Path):

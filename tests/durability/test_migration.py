@@ -1,11 +1,8 @@
 """R11: a database of every released schema comes to the newest without losing a word."""
 
 import itertools
-import os
-import signal
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -21,9 +18,8 @@ from api.engines import Unusable
 from api.migrate import contents, migrate, newest, present, revisions
 from api.settings import Settings
 from tests.conftest import API, CONTENT, ROOT
-from tests.durability.child import wait_for_tracer
 from tests.durability.oracle import connect
-from tests.durability.service import PROCESSES, trace
+from tests.durability.rounds import killed_in
 
 GOLDEN = ROOT / "tests" / "golden"
 
@@ -199,22 +195,10 @@ def test_workers_that_start_together_migrate_once(database_url: str):
         database.close()
 
 
-def migrate_traced(url: str) -> None:
-    wait_for_tracer()
+def migrated(url: str) -> None:
     database = Database(url)
     migrate(database)
     database.close()
-
-
-def killed(file: Path, number: int) -> bool:
-    """Whether a migration was killed, at its `number`th sync."""
-    process: Any = PROCESSES.Process(target=migrate_traced, args=(f"sqlite:///{file}",))
-    process.start()
-    kill = f"--inject=fsync,fdatasync:signal=SIGKILL:when={number}"
-    tracer = trace(process.pid, "-o", os.devnull, kill)
-    process.join(60)
-    tracer.wait(10)
-    return process.exitcode == -signal.SIGKILL
 
 
 def test_a_kill_leaves_the_old_schema_or_the_new_and_every_row(tmp_path: Path):
@@ -222,7 +206,7 @@ def test_a_kill_leaves_the_old_schema_or_the_new_and_every_row(tmp_path: Path):
     for number in itertools.count(1, 2):
         file = golden(tmp_path / str(number), "0003")
         before = held(file)
-        if not killed(file, number):
+        if not killed_in(migrated, f"sqlite:///{file}", calls="fsync,fdatasync", number=number):
             break
         kills += 1
         database = opened(file)
