@@ -25,6 +25,7 @@ EVIL = {
     "overlay, escaped": ("text/html", r"<div style='p\\6fsition:fixed'>x</div>"),
     "tracker": ("text/html", "<div style='background:url(//example.org/x)'>x</div>"),
     "form": ("text/html", "<form action=/api/v1/session><button>x</button></form>"),
+    "a name that is the page's own": ("text/html", "<div name=cookie>x</div>"),
     "svg link": ("text/html", "<svg><a xlink:href=javascript:alert(1)><text>x</text></a></svg>"),
     "foreign": ("text/html", "<svg><foreignObject>x</foreignObject></svg>"),
     "animation": ("text/html", "<svg><set attributeName=onload to=alert(1) /></svg>"),
