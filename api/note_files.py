@@ -130,7 +130,8 @@ def as_patch(name: str, before: str, after: str) -> str:
             path = Path(folder, side, name)
             path.parent.mkdir(parents=True)
             path.write_bytes(text.encode())
-        compare = ("git", "diff", "--no-index", "--no-prefix", "--no-color", "--no-ext-diff")
+        compare = ["git", "diff", "--no-index", "--no-prefix", "--no-color", "--no-ext-diff"]
+        compare.append("--text")  # a patch of "binary files" would say nothing
         done = subprocess.run(  # noqa: S603  our own words
             [*compare, f"a/{name}", f"b/{name}"], cwd=folder, capture_output=True
         )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete
 from sqlmodel import select
@@ -114,6 +114,7 @@ def test_a_file_gets_a_section_and_keeps_its_line_ends():
 
 
 @given(FILE, ANY)
+@example("no newline at the end", "a\x00b")
 @settings(max_examples=10, deadline=None)
 def test_a_patch_makes_the_very_file(tmp_path_factory, file: str, body: str):
     after = write_blocks(file, [Carried(ONE, 1, body)])
