@@ -70,14 +70,16 @@ def test_each_type_is_marked_by_its_own_rule(
     assert reply["key"] == (key or {"a": "A node.", "b": "An edge."})
 
 
-def test_the_same_id_again_is_one_answer(member: TestClient):
+def test_the_same_id_again_is_one_answer_for_ever(member: TestClient, clock: Clock):
     given = answer()
 
     first = member.post(f"{QUIZ}/answers", json=given)
     again = member.post(f"{QUIZ}/answers", json=given)
+    clock.set("2026-05-30T18:00:00+00:00")  # a device that was off for a season
+    late = member.post(f"{QUIZ}/answers", json=given)
 
-    assert (first.status_code, again.status_code) == (201, 200)
-    assert again.json() == first.json()
+    assert (first.status_code, again.status_code, late.status_code) == (201, 200, 200)
+    assert first.json() == again.json() == late.json()
     assert member.get(f"{QUIZ}/answers").json() == [first.json()]
 
 

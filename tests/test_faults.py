@@ -3,7 +3,8 @@
 import pytest
 
 from tests.conftest import ROOT
-from tests.faults import FAULTS, Fault
+from tests.faults import FAULTS
+from tests.faults.planting import Fault
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=[fault.name for fault in FAULTS])

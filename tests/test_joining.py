@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlalchemy import delete
 
 from api import joining
 from api.app import create_app
@@ -55,6 +56,11 @@ def test_the_count_is_kept_by_every_worker_and_through_a_restart(client: TestCli
 
     with TestClient(create_app(client.app.state.service.settings, clock)) as worker:
         assert guess(worker) == 429
+
+    # Nothing is kept beside the table: without its rows, nobody remembers.
+    database = client.app.state.service.database
+    database.write(lambda session: session.execute(delete(joining.WrongCodes)))
+    assert guess(client) == 404
 
 
 def test_many_networks_together_are_heard_a_limited_number_of_times(

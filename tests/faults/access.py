@@ -1,0 +1,173 @@
+"""Who may do what: invitations, sessions, roles, and what belongs to one member alone."""
+
+from tests.faults.planting import Edit, fault
+
+MEMBERS, JOINING, NOTES = (f"api/{name}.py" for name in ("members", "joining", "notes"))
+ROLES, REPLIES = (f"tests/security/test_{name}.py" for name in ("roles", "replies"))
+
+FAULTS = [
+    fault(
+        "a-cookie-for-scripts",
+        f"{REPLIES}::test_the_cookie_over_https_is_for_this_host_alone",
+        JOINING,
+        "httponly=True",
+        "httponly=False",
+    ),
+    fault(
+        "an-invitation-works-twice",
+        "tests/test_members.py::test_an_invitation_works_once",
+        MEMBERS,
+        "            col(Invitation.used_at).is_(None),\n",
+        "",
+    ),
+    fault(
+        "an-address-is-believed",
+        "tests/test_joining.py::test_a_header_hides_nobody",
+        JOINING,
+        'request.client.host if request.client else ""',
+        'request.headers.get("x-forwarded-for", "")',
+    ),
+    fault(
+        "guesses-are-not-limited",
+        "tests/test_joining.py::test_ten_wrong_codes_from_a_network_are_heard_then_no_code_is",
+        JOINING,
+        "MOST_WRONG = 10 ",
+        "MOST_WRONG = 10_000 ",
+    ),
+    fault(
+        "a-session-rests-for-ever",
+        "tests/test_devices.py::test_a_session_that_rested_for_90_days_has_ended",
+        MEMBERS,
+        'col(SignIn.used_at) > sa.bindparam("rested")',
+        'col(SignIn.used_at) != sa.bindparam("rested")',
+    ),
+    fault(
+        "a-removed-member-stays",
+        "tests/test_membership.py::test_a_removed_member_is_out_at_once_on_every_device_and_worker",
+        MEMBERS,
+        "        col(Member.removed_at).is_(None),\n",
+        "",
+        Edit(
+            "api/membership.py",
+            "    session.add(person)\n    end_sessions(session, person.id)\n",
+            "    session.add(person)\n",
+        ),
+    ),
+    fault(
+        "every-member-organizes",
+        f"{ROLES}::test_each_endpoint_replies_to_each_role_as_documented",
+        MEMBERS,
+        'if member.role != "organizer":',
+        "if not member.role:",
+    ),
+    fault(
+        "private-notes-for-all",
+        "tests/test_notes.py::test_a_private_note_is_nobody_elses",
+        "api/notes.py",
+        'return (col(Note.visibility) != "private") | (col(Note.author_id) == member.id)',
+        "return col(Note.id) == col(Note.id)",
+    ),
+    fault(
+        "an-invitation-never-expires",
+        "tests/test_members.py::test_an_invitation_expires",
+        MEMBERS,
+        "            col(Invitation.expires_at) > now,\n",
+        "",
+    ),
+    fault(
+        "a-code-for-a-device-is-an-invitation",
+        "tests/test_devices.py::test_an_invitation_is_no_code_for_a_device_and_the_other_way_round",
+        MEMBERS,
+        "            else col(Invitation.member_id).is_(None),\n",
+        "            else col(Invitation.code_hash).is_not(None),\n",
+    ),
+    fault(
+        "secrets-are-kept-as-they-are",
+        "tests/test_joining.py::test_secrets_are_long_and_kept_as_hashes",
+        MEMBERS,
+        "return hashlib.sha256(secret.encode()).hexdigest()",
+        "return secret",
+    ),
+    fault(
+        "guesses-are-counted-by-each-worker",
+        "tests/test_joining.py::test_the_count_is_kept_by_every_worker_and_through_a_restart",
+        JOINING,
+        "    return {row.network: row.n for row in session.connection().execute(query)}\n",
+        "    return dict(_seen)\n\n\n_seen: dict[str, int] = {}\n",
+        Edit(
+            JOINING,
+            "    return int(of_network)\n",
+            "    _seen[network] = _seen.get(network, 0) + 1\n    return _seen[network]\n",
+        ),
+    ),
+    fault(
+        "a-wrong-code-costs-more",
+        f"{REPLIES}::test_a_wrong_code_costs_the_same_whatever_is_wrong",
+        MEMBERS,
+        "if used.rowcount == 1 else None",
+        'if used.rowcount == 1 or hash_of(code) == "" else None',
+    ),
+    fault(
+        "signing-out-forgets-the-cookie-alone",
+        "tests/test_members.py::test_signing_out_ends_the_session_at_once",
+        MEMBERS,
+        "session.execute(delete(SignIn).where(col(SignIn.token_hash) == hash_of(token)))",
+        "session.execute(delete(SignIn).where(col(SignIn.token_hash) == token))",
+    ),
+    fault(
+        "a-session-without-end",
+        "tests/test_members.py::test_a_session_ends_after_180_days",
+        MEMBERS,
+        'col(SignIn.expires_at) > sa.bindparam("now")',
+        'col(SignIn.expires_at) != sa.bindparam("now")',
+    ),
+    fault(
+        "anybody-ends-a-session",
+        "tests/test_devices.py::test_nobody_ends_the_session_of_another_member",
+        "api/devices.py",
+        "select(SignIn.token_hash).where(col(SignIn.member_id) == member.id)",
+        "select(SignIn.token_hash)",
+    ),
+    fault(
+        "anybody-changes-a-note",
+        "tests/test_notes.py::test_only_the_author_or_an_organizer_changes_a_note",
+        NOTES,
+        'return note.author_id == member.id or member.role == "organizer"',
+        "return bool(note.author_id or member.role)",
+    ),
+    fault(
+        "answers-of-everybody",
+        "tests/test_answers.py::test_members_see_their_own_answers_only",
+        "api/answers.py",
+        "sa.select(ANSWER).where(ANSWER.c.member_id == member.id)",
+        "sa.select(ANSWER)",
+    ),
+    fault(
+        "the-last-organizer-leaves",
+        "tests/test_membership.py::test_the_last_organizer_stays",
+        "api/membership.py",
+        'if person.role == "organizer" and not others:',
+        'if person.role == "nobody" and not others:',
+    ),
+    fault(
+        "a-name-is-kept-after-it-was-erased",
+        "tests/test_members.py::test_an_erased_member_is_gone_and_the_counts_stay",
+        "api/rights.py",
+        '.values(name="", erased_at=now)',
+        ".values(erased_at=now)",
+    ),
+    fault(
+        "metrics-for-everybody",
+        "tests/test_telemetry.py::test_metrics_are_for_who_has_the_token",
+        "api/telemetry.py",
+        'given = authorization.removeprefix("Bearer ").encode()',
+        'given = (token or "").encode()',
+    ),
+    fault(
+        "an-endpoint-without-a-row",
+        f"{ROLES}::test_the_documentation_names_every_endpoint_and_no_other",
+        "api/devices.py",
+        '@router.get("")\n',
+        '@router.get("/all")\n@router.get("")\n',
+    ),
+]
