@@ -16,7 +16,7 @@ export NO_MKDOCS_2_WARNING := 1
 
 TURN = $(shell git rev-list --count HEAD 2>/dev/null || echo 0)
 
-.PHONY: help serve site test test-the-tests check demos bench model browser format screenshot clean
+.PHONY: help serve site test test-the-tests coverage mutation check demos bench model browser format screenshot clean
 .DELETE_ON_ERROR:
 
 help: ## this list
@@ -33,6 +33,16 @@ test: $(BIN)/.installed-all model browser ## every test
 
 test-the-tests: $(BIN)/.installed-all ## plant faults one by one, and see that a test notices each
 	@$(BIN)/python -m tests.faults $(NAME)
+
+# The tests that reach api/: all but those of the demos, and of what a browser sees.
+API_TESTS = tests/formats tests/security tests/durability \
+	$(shell grep -LE '^ *(from|import) (demos|torch)' tests/test_*.py) tests/test_site.py tests/test_explorers.py
+
+coverage: $(BIN)/.installed-all ## which branches of api/ no test takes; fails when there is one
+	@$(BIN)/python -m pytest -q $(API_TESTS) --cov --cov-report=term
+
+mutation: $(BIN)/.installed-mutation ## change one module of api/ everywhere, one by one: NAME=grading
+	@$(BIN)/python -m tests.mutation $(NAME)
 
 check: $(BIN)/.installed-all ## format, lint, types, content rules
 	@$(BIN)/ruff format --check .
@@ -76,6 +86,10 @@ $(BIN)/.python:
 $(BIN)/.installed: pyproject.toml | $(BIN)/.python
 	@echo "Installing what the site and the service need ..."
 	@$(INSTALL) --editable .
+	@touch $@
+
+$(BIN)/.installed-mutation: pyproject.toml | $(BIN)/.installed-all
+	@$(INSTALL) --editable '.[mutation]'
 	@touch $@
 
 $(BIN)/.installed-all: pyproject.toml | $(BIN)/.installed
