@@ -95,7 +95,15 @@ def hash_of(secret: str) -> str:
 
 
 def invite(session: Session, name: str, role: Role, now: dt.datetime) -> str:
-    """Make an invitation and return its code, which is stored nowhere."""
+    """Make an invitation and return its code, which is stored nowhere.
+
+    The names of those who never came are forgotten.
+    """
+    session.execute(
+        delete(Invitation).where(
+            col(Invitation.used_at).is_(None), col(Invitation.expires_at) <= now
+        )
+    )
     code = secrets.token_urlsafe(24)
     session.add(
         Invitation(

@@ -1,14 +1,19 @@
 """What a member may do with their own data: carry it away, leave, and be forgotten."""
 
 import datetime as dt
+import json
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
-from sqlalchemy import update
+from sqlalchemy import or_, update
 from sqlmodel import Session, col, select
 
+from api import tally
 from api.answers import Answer, own_answers
+from api.grading import find_key, grade
 from api.members import (
+    Invitation,
     Member,
     MemberDep,
     MemberOut,
@@ -18,10 +23,13 @@ from api.members import (
     forget_device,
 )
 from api.notes import Note, NoteRevision
+from api.questions import Question
 from api.reports import ProblemReport
-from api.service import NowDep, ServiceDep
+from api.service import NowDep, Service, ServiceDep
 
 DEVICE_FIELDS = {"device", "made_at", "used_at", "expires_at"}
+CODE_FIELDS = {"made_at", "expires_at", "used_at"}
+ERASED = json.dumps("(erased)")  # in place of an answer in words that were the member's own
 
 router = APIRouter(tags=["members"])
 
@@ -33,7 +41,7 @@ def export(member: MemberDep, service: ServiceDep, now: NowDep) -> dict[str, Any
         notes = session.exec(
             select(Note, NoteRevision)
             .join(NoteRevision, col(NoteRevision.note_id) == col(Note.id))
-            .where(Note.author_id == member.id)
+            .where(or_(col(Note.author_id) == member.id, col(NoteRevision.editor_id) == member.id))
             .order_by(col(Note.created_at), col(NoteRevision.version))
         )
         own_reports = (
@@ -42,13 +50,15 @@ def export(member: MemberDep, service: ServiceDep, now: NowDep) -> dict[str, Any
             .order_by(col(ProblemReport.reported_at), col(ProblemReport.id))
         )
         sessions = session.exec(select(SignIn).where(SignIn.member_id == member.id))
+        codes = session.exec(select(Invitation).where(Invitation.member_id == member.id))
         person = session.get(Member, member.id)
         assert person
         return {
             "member": {**member.model_dump(), "joined_at": person.joined_at},
             "devices": [row.model_dump(include=DEVICE_FIELDS) for row in sessions],
+            "codes": [row.model_dump(include=CODE_FIELDS) for row in codes],
             "answers": own_answers(session, service, member, now),
-            "notes": [_note(note, revision) for note, revision in notes],
+            "notes": [_note(note, revision, member.id) for note, revision in notes],
             "reports": [
                 {"question": report.question, "text": report.text, "at": report.reported_at}
                 for report in session.exec(own_reports)
@@ -56,13 +66,15 @@ def export(member: MemberDep, service: ServiceDep, now: NowDep) -> dict[str, Any
         }
 
 
-def _note(note: Note, revision: NoteRevision) -> dict[str, Any]:
+def _note(note: Note, revision: NoteRevision, member_id: str) -> dict[str, Any]:
     return {
         "id": note.id,
         "meeting": note.meeting,
         "entry": note.entry,
         "visibility": note.visibility,
+        "mine": note.author_id == member_id,
         "version": revision.version,
+        "changed_by_me": revision.editor_id == member_id,
         "body": revision.body,
         "saved_at": revision.saved_at,
         "deleted": note.deleted_at is not None,
@@ -71,8 +83,8 @@ def _note(note: Note, revision: NoteRevision) -> dict[str, Any]:
 
 @router.delete("/me", status_code=204)
 def erase(member: MemberDep, service: ServiceDep, now: NowDep, response: Response) -> None:
-    """Forget the member: name, notes, reasons and sessions go, the answers' counts stay."""
-    service.database.write(lambda session: forget(session, member, now))
+    """Forget the member: name, notes, reasons, own words and sessions go; the counts stay."""
+    service.database.write(lambda session: forget(session, service, member, now))
     response.delete_cookie(cookie_name(service), path="/")
 
 
@@ -83,7 +95,7 @@ def sign_out(request: Request, member: MemberDep, service: ServiceDep, response:
     response.delete_cookie(cookie_name(service), path="/")
 
 
-def forget(session: Session, member: MemberOut, now: dt.datetime) -> None:
+def forget(session: Session, service: Service, member: MemberOut, now: dt.datetime) -> None:
     """Keep the rows that counts rest on, and nothing in them that a person wrote."""
     own_notes = select(Note.id).where(Note.author_id == member.id)
     session.execute(
@@ -92,8 +104,11 @@ def forget(session: Session, member: MemberOut, now: dt.datetime) -> None:
         .values(body="", html=None)
     )
     session.execute(update(Note).where(col(Note.author_id) == member.id).values(deleted_at=now))
+    _forget_words(session, service, member)
     session.execute(
-        update(Answer).where(col(Answer.member_id) == member.id).values(reason=None, reply="{}")
+        update(Answer)
+        .where(col(Answer.member_id) == member.id)
+        .values(reason=None, reply="{}", request_hash="")
     )
     session.execute(
         update(ProblemReport)
@@ -104,3 +119,35 @@ def forget(session: Session, member: MemberOut, now: dt.datetime) -> None:
     session.execute(
         update(Member).where(col(Member.id) == member.id).values(name="", erased_at=now)
     )
+
+
+def _forget_words(session: Session, service: Service, member: MemberOut) -> None:
+    """Take out what the member answered in words of their own. A wrong answer still counts so."""
+    asked = {
+        question.id: question
+        for quiz in service.content.quizzes.values()
+        for question in quiz.questions
+    }
+    of_member = col(Answer.member_id) == member.id
+    rows = [row.model_dump() for row in session.exec(select(Answer).where(of_member))]
+    own = [row for row in rows if _are_own_words(row, asked.get(row["question"]), service)]
+    if not own:
+        return
+    tally.take_back(session, own)
+    tally.add(session, [{**row, "response": ERASED} for row in own])
+    ids = [row["id"] for row in own]
+    session.execute(
+        update(Answer).where(of_member, col(Answer.id).in_(ids)).values(response=ERASED)
+    )
+
+
+def _are_own_words(row: Mapping[str, Any], question: Question | None, service: Service) -> bool:
+    """Not the words of the key, nor an option's id. Of a question that is gone nobody can tell."""
+    response = json.loads(row["response"])
+    if not isinstance(response, str):
+        return False  # numbers, and ids that were offered
+    if question is None:
+        return True
+    if question.type != "text":
+        return response not in {option.id for option in question.offered}
+    return not grade(question, response, find_key(question, service.content.facts)).correct

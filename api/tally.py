@@ -67,6 +67,15 @@ def add(session: Session, answers: Iterable[Mapping[str, Any]]) -> None:
     connection.execute(statement, [{**key._asdict(), "n": n} for key, n in counts.items()])
 
 
+def take_back(session: Session, answers: Iterable[Mapping[str, Any]]) -> None:
+    """Count answers no more."""
+    connection = session.connection()
+    for key, n in Counter(map(counted, answers)).items():
+        same = [TALLY.c[name] == getattr(key, name) for name in key._fields if name != "response"]
+        connection.execute(sa.update(TALLY).where(*same).values(n=TALLY.c.n - n))
+    connection.execute(sa.delete(TALLY).where(TALLY.c.n <= 0))
+
+
 def rebuild(session: Session) -> None:
     """Count all answers again. Nobody may write meanwhile: SQLite sees to that, PostgreSQL asks."""
     connection = session.connection()

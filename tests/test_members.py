@@ -121,7 +121,7 @@ def test_an_erased_member_is_gone_and_the_counts_stay(member: TestClient, join: 
     assert join("Bo").get(f"{API}/notes", params={"meeting": "2026-03-12"}).json() == []
     with member.app.state.service.database.read() as session:
         rows = session.connection().exec_driver_sql("SELECT response, reason, reply FROM answer")
-        assert [tuple(row) for row in rows] == [('"x"', None, "{}")]
+        assert [tuple(row) for row in rows] == [('"(erased)"', None, "{}")]
         texts = session.connection().exec_driver_sql(
             "SELECT name FROM member UNION ALL SELECT body FROM note_revision"
         )
