@@ -8,17 +8,16 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.policy import said_by
 from api.settings import Settings
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LARGEST_BODY = 65_536  # bytes
 HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
-# Material starts itself with inline scripts; everything else comes from this origin.
 SITE_POLICY = (
-    "default-src 'self'; script-src 'self' 'unsafe-inline'; style-src 'self' 'unsafe-inline'; "
-    "img-src 'self' data:; object-src 'none'; base-uri 'self'; form-action 'self'; "
-    "frame-ancestors 'none'"
+    "default-src 'self'; {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "form-action 'self'; frame-ancestors 'none'"
 )
 API_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; "
@@ -34,6 +33,10 @@ class Guard:
         # From these a browser may change something.
         self.origins = (settings.base, *settings.cors_origins)
         self.host = settings.host
+        # Each page says it too; the one of what is not there stands for all.
+        scripts = said_by(settings.site_dir / "404.html")
+        # Pages are asked for again each time, and answered with 304 when unchanged.
+        self.of_site = _headers(SITE_POLICY.format(scripts=scripts), "no-cache")
         https_only = {b"strict-transport-security": b"max-age=31536000"}
         self.always = https_only if settings.is_https else {}
 
@@ -48,7 +51,7 @@ class Guard:
             nonlocal begun
             if message["type"] == "http.response.start":
                 begun = True
-                _add_headers(message, self.always | (API_HEADERS if is_api else SITE_HEADERS))
+                _add_headers(message, self.always | (API_HEADERS if is_api else self.of_site))
             await send(message)
 
         async def send_guarded(message: Message) -> None:
@@ -121,8 +124,6 @@ def _headers(policy: str, caching: str) -> dict[bytes, bytes]:
 
 
 API_HEADERS = _headers(API_POLICY, "no-store")
-# Pages are asked for again each time, and answered with 304 when unchanged.
-SITE_HEADERS = _headers(SITE_POLICY, "no-cache")
 
 
 def _add_headers(message: Message, added: dict[bytes, bytes]) -> None:

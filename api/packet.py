@@ -12,6 +12,7 @@ from html import escape, unescape
 import markdown
 from markdown_it import MarkdownIt
 
+from api import policy
 from api.bibliography import plain_text
 from api.content import Content
 from api.notebook_pages import render_math
@@ -77,7 +78,7 @@ def packet(meeting: Meeting, content: Content, linker: Linker, made: Made | None
         f"<section><h2>Notes</h2>{_SPACE * 3}</section>",
     ]
     title = escape(f"{meeting.name}: packet")
-    return (
+    html = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f'<title>{title}</title>\n<link rel="icon" href="{linker("assets/mark.svg")}">\n'
@@ -85,6 +86,7 @@ def packet(meeting: Meeting, content: Content, linker: Linker, made: Made | None
         + "\n".join(part for part in parts if part)
         + "\n</main>\n</body>\n</html>\n"
     )
+    return policy.with_policy(html, policy.NO_SCRIPT)
 
 
 # A box to write into, on paper.

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from jinja2 import Environment
 from mkdocs.config.defaults import MkDocsConfig
@@ -22,7 +23,7 @@ from mkdocs.structure.pages import Page
 from mkdocs.structure.toc import AnchorLink
 from mkdocs.utils import get_relative_url
 
-from api import carrying, explorers, ledgers, notebook_pages, outputs, pages, preview
+from api import carrying, explorers, ledgers, notebook_pages, outputs, pages, policy, preview
 from api.assembly import GLOSSARY, Parts, assemble, surroundings
 from api.backlinks import find_mentions
 from api.check import symbolic_links, unreadable_pages
@@ -272,7 +273,19 @@ def _today() -> dt.date:
 
 def on_post_page(output: str, page: Page, config: MkDocsConfig) -> str:
     linker = _site_linker(page)
-    return pages.search_later(carrying.announce_feed(output, linker), linker)
+    html = pages.search_later(carrying.announce_feed(output, linker), linker)
+    return policy.protect(html, page.content or "", _base_path(config))
+
+
+def on_post_template(output_content: str, template_name: str, config: MkDocsConfig) -> str:
+    """The page of what is not there is a template, and no page."""
+    if not template_name.endswith(".html"):
+        return output_content
+    return policy.protect(output_content, "", _base_path(config))
+
+
+def _base_path(config: MkDocsConfig) -> str:
+    return urlsplit(config.site_url or "/").path
 
 
 @event_priority(-100)  # after the index plugin

@@ -70,6 +70,27 @@ def said(page: Page) -> object:
     return page.locator(".said").first
 
 
+def stored(page: Page) -> str:
+    """All that the browser keeps for the site and shows to its scripts."""
+    return page.evaluate(
+        """async () => {
+          const kept = [{ ...localStorage }, { ...sessionStorage }, document.cookie];
+          for (const { name } of await indexedDB.databases()) {
+            const database = await new Promise((done) => {
+              indexedDB.open(name).onsuccess = ({ target }) => done(target.result);
+            });
+            for (const store of database.objectStoreNames) {
+              const all = database.transaction(store).objectStore(store).getAll();
+              await new Promise((done) => (all.onsuccess = done));
+              kept.push(store, all.result);
+            }
+            database.close();
+          }
+          return JSON.stringify(kept);
+        }"""
+    )
+
+
 def names(client: httpx.Client) -> dict[str, str]:
     return {person["name"]: person["role"] for person in client.get("members").json()}
 
@@ -91,6 +112,11 @@ def test_a_code_signs_one_more_device_in_and_either_ends_the_other(
     phone.get_by_role("button", name="Sign in").click()
     expect(phone.get_by_text("Welcome back, Ada.")).to_be_visible()
     assert (phone.url, [url for url in asked if code in url]) == (f"{group.url}/join/", [])
+
+    [token] = [cookie["value"] for cookie in other.cookies() if cookie["name"] == "readout"]
+    assert '"name":"Ada"' in stored(phone), "what is kept is seen here"
+    for secret in (token, code, code.replace("-", "")):
+        assert secret not in stored(phone), "no script of a page could read the session"
 
     page.reload()
     expect(page.locator(".rows li")).to_have_count(3)  # a program, this browser, and the phone
