@@ -732,5 +732,7 @@ ledger(
 # - **The lower layers.** They are one sender here. What they do for the task is not taken apart.
 # - **Queries, keys and values.** A head's three inputs are cut together.
 # - **Other thresholds.** One threshold on the real model.
+# - **EAP or EAP-IG.** Six prompts do not settle it: with the names of other seeds, criterion 4 now
+#   holds and now does not. What the ledger says of it goes for these prompts.
 # - **Other prompts.** One template, six prompts, judged on the prompts that chose the circuit; the
 #   circuit by hand is from the same six.
