@@ -178,15 +178,21 @@ def _with_device(session: Session, code: str, now: dt.datetime, device: str) -> 
 
 def _wrong(session: Session, network: str, now: dt.datetime) -> dict[str, int]:
     query = sa.select(WRONG.c.network, WRONG.c.n).where(
-        WRONG.c.network.in_((network, EVERYWHERE)), WRONG.c.since > now - WINDOW
+        WRONG.c.network.in_((network, EVERYWHERE)), _is_current(now)
     )
     return {row.network: row.n for row in session.connection().execute(query)}
+
+
+def _is_current(now: dt.datetime) -> sa.ColumnElement[bool]:
+    """Whether a window is open. One that begins in the future was opened before the clock was set
+    back; without the second half, nobody could join until that future has come."""
+    return sa.and_(WRONG.c.since > now - WINDOW, WRONG.c.since < now + WINDOW)
 
 
 def _count_wrong(session: Session, network: str, now: dt.datetime) -> int:
     """Count a wrong code and return how many the network has sent. Old windows are forgotten."""
     connection = session.connection()
-    connection.execute(sa.delete(WRONG).where(WRONG.c.since <= now - WINDOW))
+    connection.execute(sa.delete(WRONG).where(~_is_current(now)))
     insert: Any = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
     statement = insert[connection.dialect.name](WRONG)
     statement = statement.on_conflict_do_update(

@@ -183,6 +183,8 @@ def change_note(
     now: dt.datetime,
 ) -> None:
     note = _own_version(session, note_id, expected, member)
+    if visibility not in (None, note.visibility) and note.author_id != member.id:
+        raise NotAllowed("only its author chooses who may read a note")
     note.version += 1
     note.visibility = visibility or note.visibility
     session.add(note)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -55,9 +56,9 @@ def clock() -> Clock:
     return Clock()
 
 
-@pytest.fixture(scope="session")
-def postgresql_server() -> Iterator[str]:
-    """The address of a real PostgreSQL that the tests started."""
+@contextmanager
+def running_postgresql() -> Iterator[str]:
+    """The address of a real PostgreSQL, which ends with the block."""
     # Not in pytest's own folder: that is cleared when other runs begin.
     with tempfile.TemporaryDirectory(prefix="readout-postgresql-") as folder:
         os.environ["XDG_RUNTIME_DIR"] = folder
@@ -69,6 +70,12 @@ def postgresql_server() -> Iterator[str]:
             yield server.get_uri()
         finally:
             server.cleanup()
+
+
+@pytest.fixture(scope="session")
+def postgresql_server() -> Iterator[str]:
+    with running_postgresql() as address:
+        yield address
 
 
 @pytest.fixture(scope="session")

@@ -51,6 +51,19 @@ def test_ten_wrong_codes_from_a_network_are_heard_then_no_code_is(client: TestCl
     assert guess(here) == 404
 
 
+def test_a_clock_that_was_wrong_locks_nobody_out(client: TestClient, clock: Clock):
+    """R7: codes were counted while the clock ran a month ahead; then somebody set it right."""
+    right = clock.now
+    clock.now += timedelta(days=30)
+    assert [guess(client) for _ in range(11)] == [404] * 10 + [429]
+
+    clock.now = right
+
+    good = {"invite": code(client, clock), "name": "Ada"}
+    assert client.post(f"{API}/join", json=good).status_code == 201
+    assert [guess(client) for _ in range(11)] == [404] * 10 + [429]  # and counted from now on
+
+
 def test_the_count_is_kept_by_every_worker_and_through_a_restart(client: TestClient, clock: Clock):
     assert [guess(client) for _ in range(11)] == [404] * 10 + [429]
 

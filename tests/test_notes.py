@@ -121,6 +121,23 @@ def test_only_the_author_or_an_organizer_changes_a_note(join: Join):
     assert ada.get(NOTES, params=MEETING).json() == []
 
 
+def test_only_the_author_chooses_who_reads_a_note(join: Join):
+    """Not an organizer either, who could publish what was said among us, or lose it from sight."""
+    ada, grace = join("Ada"), join("Grace", "organizer")
+    path = f"{NOTES}/{ada.post(NOTES, json={**MEETING, 'body': 'Hers.'}).json()['id']}"
+    seen = {"If-Match": '"1"'}
+
+    for visibility in ("private", "public"):
+        given = {"body": "Mended.", "visibility": visibility}
+        reply = grace.put(path, json=given, headers=seen)
+        assert (reply.status_code, reply.json()["code"]) == (403, "not-allowed")
+    assert ada.get(path).json()["version"] == 1
+    same = {"body": "Mended.", "visibility": "group"}
+    assert grace.put(path, json=same, headers=seen).status_code == 200
+    public = {"body": "Hers again.", "visibility": "public"}
+    assert ada.put(path, json=public, headers={"If-Match": '"2"'}).status_code == 200
+
+
 def test_a_private_note_is_nobody_elses(join: Join):
     ada, grace = join("Ada"), join("Grace", "organizer")
     note = ada.post(NOTES, json={**MEETING, "body": "Mine.", "visibility": "private"}).json()

@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 
 from api.backup import backup, restore
-from tests.conftest import API, Clock
+from tests.conftest import API, Clock, running_postgresql
 from tests.durability.oracle import Counts, check, clean
 from tests.durability.rounds import (
     in_threads,
@@ -29,6 +29,7 @@ from tests.durability.rounds import (
     record_power,
 )
 from tests.durability.service import Client, Ledger, Seeded, Serving, items, serving
+from tests.machine.torture import histories
 
 BUDGET_S = float(os.environ.get("TORTURE_S", "3600"))
 SOAK_S = min(60.0, BUDGET_S / 4)
@@ -147,11 +148,12 @@ def torture(name: str, rounds: Iterator[Counts], seconds: float) -> bool:
 
 
 KINDS: dict[str, tuple[Callable[[Seeded, Path], Iterator[Counts]], float]] = {
-    "kill at any moment": (kills, 0.3),
-    "kill at each call": (kills_at_calls, 0.25),
-    "power cut": (power_cuts, 0.4),
+    "kill at any moment": (kills, 0.25),
+    "kill at each call": (kills_at_calls, 0.2),
+    "power cut": (power_cuts, 0.3),
     "soak": (soak, 0.05),
 }
+HISTORIES = 0.2  # share of the time, for both databases
 
 
 def main() -> None:
@@ -162,6 +164,10 @@ def main() -> None:
             folder = Path(name) / kind.replace(" ", "-")
             folder.mkdir()
             fine &= torture(kind, rounds(seeded, folder), share * BUDGET_S)
+        with running_postgresql() as server:
+            for url in (f"sqlite:///{name}/histories.sqlite3", server):
+                folder = Path(name) / url.partition(":")[0]
+                fine &= histories(url, folder, HISTORIES * BUDGET_S / 2)
     sys.exit(not fine)
 
 
