@@ -24,7 +24,7 @@ from api.quizzes import QuizDep, find_question, find_quiz
 from api.service import NowDep, Service, ServiceDep, find_service
 from api.telling import AnswerIn, AnswerOut, held_back, kept_for_later, marking_of, told_of, view
 from api.timetable import Phase, phase_of
-from api.wire import Conflict, NoMoreTries, NotOpen, NotSignedIn, Refusal
+from api.wire import Conflict, NoMoreTries, NotOpen, NotSignedIn, Refusal, repeated
 
 router = APIRouter(prefix="/quizzes", tags=["quizzes"])
 
@@ -85,7 +85,9 @@ async def _answering(slug: str, request: Request) -> _Answering:
     return _Answering(service, find_quiz(service.content, slug), token, service.clock())
 
 
-@router.post("/{slug}/answers", status_code=201, response_model=AnswerOut)
+@router.post(
+    "/{slug}/answers", status_code=201, response_model=AnswerOut, responses=repeated(AnswerOut)
+)
 async def answer_question(
     answering: Annotated[_Answering, Depends(_answering)], given: AnswerIn
 ) -> Response:

@@ -48,7 +48,7 @@ from api.grading import NoKey
 from api.guard import Guard
 from api.service import ServiceDep, open_service
 from api.settings import Settings
-from api.wire import Refusal
+from api.wire import REFUSALS, Refusal
 
 API = "/api/v1"
 RETRY_AFTER = {"Retry-After": "2"}
@@ -119,7 +119,8 @@ def create_app(
     modules += (analysis, agenda, agenda_markdown, review, rights, joining, devices, membership)
     modules += (telemetry,)
     for router in (*(module.router for module in modules), status):
-        app.include_router(router, prefix=API)  # the first is asked first, and asked the most
+        # The first is asked first, and asked the most.
+        app.include_router(router, prefix=API, responses=REFUSALS)
     _add_reference(app)
     _add_refusals(app)
     app.add_middleware(GZipMiddleware, minimum_size=1_000)

@@ -33,7 +33,7 @@ from api.notes import (
     search_notes,
 )
 from api.service import NowDep, Service, ServiceDep
-from api.wire import Input, NotThere, NoVersion, Stale
+from api.wire import Input, NotThere, NoVersion, Stale, repeated
 
 MOST_FOUND = 50
 
@@ -78,7 +78,11 @@ class EntryOut(BaseModel):
     title: str
 
 
-@router.get("", response_model=list[NoteOut])
+@router.get(
+    "",
+    response_model=list[NoteOut],
+    responses={304: {"description": "Nothing has changed since the ETag that was sent along"}},
+)
 async def list_notes(
     member: MemberDep,
     service: ServiceDep,
@@ -108,7 +112,7 @@ async def list_notes(
 _NOTES = TypeAdapter(list[NoteOut])
 
 
-@router.post("", status_code=201)
+@router.post("", status_code=201, responses=repeated(NoteOut))
 def write_note(
     given: NoteIn,
     member: MemberDep,

@@ -14,7 +14,7 @@ from api.members import MemberDep, MemberOut, OrganizerDep
 from api.questions import Question
 from api.quizzes import QuizDep, find_question
 from api.service import NowDep, ServiceDep
-from api.wire import Conflict, Input, NotThere, Storable
+from api.wire import Conflict, Input, NotThere, Storable, repeated
 
 router = APIRouter(tags=["quizzes"])
 
@@ -50,7 +50,11 @@ class ReportOut(BaseModel):
     outdated: bool  # the question has changed since
 
 
-@router.post("/quizzes/{slug}/questions/{question_id}/reports", status_code=201)
+@router.post(
+    "/quizzes/{slug}/questions/{question_id}/reports",
+    status_code=201,
+    responses=repeated(ReportOut),
+)
 def report_problem(
     quiz: QuizDep,
     question_id: str,

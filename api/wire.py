@@ -18,6 +18,26 @@ class Refusal(Exception):
         self.more = more  # further fields of the reply
 
 
+class RefusedOut(BaseModel):
+    """What every refusal says. Some say more."""
+
+    detail: str  # for people, and reworded now and then
+    code: str  # for programs, and stable
+
+
+# What any endpoint may reply instead: for its description, in one place.
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    "4XX": {"model": RefusedOut, "description": "Refused, and nothing was changed"},
+    503: {"model": RefusedOut, "description": "Busy, or without its database: send it again later"},
+    507: {"model": RefusedOut, "description": "The disk is full, and nothing was stored"},
+}
+
+
+def repeated(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """For the description of an endpoint that stores what a client sends once, under its `id`."""
+    return {200: {"model": model, "description": "Sent before under the same `id`; stored once"}}
+
+
 class NotSignedIn(Refusal):
     status = 401
     code = "not-signed-in"
