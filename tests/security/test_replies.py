@@ -332,27 +332,6 @@ def test_two_endpoints_make_a_session_and_no_other(join: Join):
     assert set(making) < routes_of(group.own.app)
 
 
-def test_a_wrong_code_costs_the_same_whatever_is_wrong(
-    client: TestClient, clock: Clock, monkeypatch: pytest.MonkeyPatch
-):
-    """T20: one hash and one statement, for a used, an expired and an unknown code alike."""
-    database = client.app.state.service.database
-    used, expired = (
-        database.write(lambda session: invite(session, "Ada", "member", clock())) for _ in range(2)
-    )
-    visitor = TestClient(client.app)
-    visitor.post(f"{API}/join", json={"invite": used, "name": "Ada"})
-    clock.set("2027-01-01T00:00:00+00:00")
-    hashed, counted = [], members.hash_of
-    monkeypatch.setattr(members, "hash_of", lambda code: hashed.append(code) or counted(code))
-    told = set()
-    for code in (used, expired, "unknown"):
-        reply = TestClient(client.app).post(f"{API}/join", json={"invite": code, "name": "Ada"})
-        told.add((reply.status_code, reply.text))
-    assert hashed == [used, expired, "unknown"]
-    assert len(told) == 1
-
-
 def test_the_log_tells_no_secret_and_is_not_written_by_others(
     join: Join, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ):

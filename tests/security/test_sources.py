@@ -163,6 +163,18 @@ def test_packages_come_from_one_index():
         assert not re.search(r"extra[-_]index|index[-_]strategy|--trusted-host", text), path
 
 
+def test_what_a_workflow_uses_is_pinned_by_its_hash():
+    """T18: a tag can be moved to other code."""
+    used = [
+        (path.name, name)
+        for path in (ROOT / ".github").rglob("*.yml")
+        for name in re.findall(r"\buses:\s*(\S+)", path.read_text("utf-8"))
+    ]
+    assert len(used) > 5
+    pinned = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40}")
+    assert [one for one in used if not pinned.fullmatch(one[1])] == []
+
+
 # Workflows ---------------------------------------------------------------------------------------
 
 ZIZMOR = shutil.which("zizmor") or str(Path(sys.executable).with_name("zizmor"))
@@ -204,3 +216,14 @@ def test_each_check_that_is_met_names_a_test_that_there_is():
     named = re.findall(r"`(tests/[\w/]+\.py)`", text)
     assert len(named) > 30
     assert [path for path in named if not (ROOT / path).is_file()] == []
+
+
+def test_each_threat_has_a_defence_and_a_test_that_there_is():
+    text = (ROOT / "docs" / "security.md").read_text("utf-8")
+    rows = re.findall(r"^\| T(\d+) \|(.+)\|$", text, re.MULTILINE)
+    assert [int(number) for number, _ in rows] == list(range(1, 31))
+    for number, cells in rows:
+        named = re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", cells)
+        assert named, f"T{number} names no test"
+        for path, name in named:
+            assert f"\ndef {name}(" in (ROOT / path).read_text("utf-8"), (number, path, name)
