@@ -5,6 +5,7 @@ MkDocs loads this file by its path, once a build.
 """
 
 import datetime as dt
+import gzip
 import html as html_text
 import json
 import os
@@ -291,6 +292,8 @@ def _base_path(config: MkDocsConfig) -> str:
 @event_priority(-100)  # after the index plugin
 def on_post_build(config: MkDocsConfig) -> None:
     site, content, memory = Path(config.site_dir), _Build.parts.content, _memory(config)
+    packed = site / "sitemap.xml.gz"  # MkDocs packs it with the time of day
+    packed.write_bytes(gzip.compress((site / "sitemap.xml").read_bytes(), mtime=0))
     if memory is None:
         carrying.write_exports(content, config.site_url or "", site)
         return

@@ -135,6 +135,21 @@ def test_every_content_file_is_a_page(site: Path):
         assert (site / "demos" / notebook.stem / notebook.name).is_file()
 
 
+def test_every_question_is_read_without_the_service(site: Path, content: Content):
+    """R15: what is asked, and what is offered, stands in the page, also for who runs no script."""
+    asked = 0
+    for quiz in content.quizzes.values():
+        html = (site / "quizzes" / quiz.slug / "index.html").read_text("utf-8")
+        for question in quiz.questions:
+            start = f'<section class="question" id="{question.id}"'
+            section = html.partition(start)[2].partition("</section>")[0]
+            assert "<legend>" in section, question.id
+            offered = re.findall(r'(?:data-option|value|name)="([^"]+)"', section)
+            assert {option.id for option in question.offered} <= set(offered), question.id
+            asked += 1
+    assert asked > 50
+
+
 def encodings(text: str) -> set[str]:
     """The forms in which somebody might hide a text."""
     raw = text.encode()
