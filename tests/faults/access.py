@@ -4,6 +4,7 @@ from tests.faults.planting import Edit, fault
 
 MEMBERS, JOINING, NOTES = (f"api/{name}.py" for name in ("members", "joining", "notes"))
 ROLES, REPLIES = (f"tests/security/test_{name}.py" for name in ("roles", "replies"))
+LEAVING = "tests/test_leaving.py"
 
 FAULTS = [
     fault(
@@ -40,6 +41,34 @@ FAULTS = [
         MEMBERS,
         'col(SignIn.used_at) > sa.bindparam("rested")',
         'col(SignIn.used_at) != sa.bindparam("rested")',
+    ),
+    fault(
+        "own-words-outlive-their-author",
+        f"{LEAVING}::test_nothing_of_an_erased_member_is_left_in_any_column",
+        "api/rights.py",
+        "    _forget_words(session, service, member)\n",
+        "",
+    ),
+    fault(
+        "what-was-sent-can-be-guessed",
+        f"{LEAVING}::test_nothing_of_an_erased_member_is_left_in_any_column",
+        "api/rights.py",
+        ', request_hash=""',
+        "",
+    ),
+    fault(
+        "the-export-leaves-out-changes",
+        f"{LEAVING}::test_the_export_holds_every_row_of_the_member",
+        "api/rights.py",
+        "or_(col(Note.author_id) == member.id, col(NoteRevision.editor_id) == member.id)",
+        "col(Note.author_id) == member.id",
+    ),
+    fault(
+        "the-erased-are-counted-twice",
+        f"{LEAVING}::test_nothing_of_an_erased_member_is_left_in_any_column",
+        "api/rights.py",
+        "    tally.take_back(session, own)\n",
+        "",
     ),
     fault(
         "a-removed-member-stays",

@@ -3,6 +3,7 @@
 from tests.faults.planting import Edit, fault
 
 GUARD, APP = "api/guard.py", "api/app.py"
+POLICY = "tests/test_policy.py"
 RAW, REPLIES, SOURCES, HOSTILE = (
     f"tests/security/test_{name}.py" for name in ("raw", "replies", "sources", "hostile")
 )
@@ -90,8 +91,29 @@ FAULTS = [
         "scripts-from-anywhere",
         f"{REPLIES}::test_a_page_carries_them_too",
         GUARD,
-        "script-src 'self' 'unsafe-inline'; style-src",
-        "script-src * 'unsafe-inline'; style-src",
+        "default-src 'self'; {scripts}; ",
+        "default-src 'self'; script-src * 'unsafe-inline'; {scripts}; ",
+    ),
+    fault(
+        "any-inline-script",
+        f"{POLICY}::test_a_page_runs_what_the_theme_puts_into_it_and_nothing_of_its_content",
+        "api/policy.py",
+        "*sorted(hashes)])",
+        "\"'unsafe-inline'\"])",
+    ),
+    fault(
+        "scripts-of-the-content",
+        f"{POLICY}::test_a_page_runs_what_the_theme_puts_into_it_and_nothing_of_its_content",
+        "api/policy.py",
+        'html.replace(content, "", 1) if content else html',
+        "html",
+    ),
+    fault(
+        "a-policy-for-each-folder",
+        f"{POLICY}::test_pages_in_different_folders_say_the_same",
+        "api/policy.py",
+        "    if _ROOT.search(script):",
+        "    if False:",
     ),
     fault(
         "numbers-without-end",

@@ -88,7 +88,10 @@ def test_a_page_carries_them_too(https: TestClient):
     reply = https.get("/nowhere/")
 
     assert reply.headers["x-content-type-options"] == "nosniff"
-    assert "object-src 'none'" in reply.headers["content-security-policy"]
+    policy = reply.headers["content-security-policy"]
+    assert policy.startswith(
+        "default-src 'self'; script-src 'self'; object-src 'none'; base-uri 'none';"
+    )
 
 
 # Other sites -------------------------------------------------------------------------------------
