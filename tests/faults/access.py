@@ -131,7 +131,7 @@ FAULTS = [
     ),
     fault(
         "a-wrong-code-costs-more",
-        f"{REPLIES}::test_a_wrong_code_costs_the_same_whatever_is_wrong",
+        "tests/security/test_alike.py::test_a_wrong_code_costs_the_same_whatever_is_wrong",
         MEMBERS,
         "if used.rowcount == 1 else None",
         'if used.rowcount == 1 or hash_of(code) == "" else None',
