@@ -74,12 +74,13 @@ class Result(NamedTuple):
 
 def survivor(name: str, diff: str) -> Survivor:
     """From mutmut's name of a change, `api.grading.x_within__mutmut_3`, and its diff."""
-    function = name.rpartition("__mutmut_")[0].rpartition(".")[2].removeprefix("x")
+    mangled = name.rpartition("__mutmut_")[0].rpartition(".")[2]  # x_within, xǁGuardǁ_is_ours
+    function = mangled.removeprefix("x_").removeprefix("xǁ").replace("ǁ", ".")
     lines = diff.splitlines()[2:]
     was, now = (
         "\n".join(line[1:].strip() for line in lines if line.startswith(sign)) for sign in "-+"
     )
-    return Survivor(".".join(filter(None, function.lstrip("_ǁ").split("ǁ"))), was, now)
+    return Survivor(function, was, now)
 
 
 def copy(folder: Path) -> None:

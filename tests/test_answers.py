@@ -258,6 +258,20 @@ def test_no_body_breaks_the_service(member: TestClient, body: bytes):
     assert member.get(f"{QUIZ}/answers").json() == []
 
 
+@pytest.mark.parametrize(
+    "number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999", "9" * 400, "-" + "9" * 400]
+)
+def test_a_number_that_cannot_be_compared_is_refused(member: TestClient, number: str):
+    body = f'{{"id": "{uuid.uuid4()}", "question": "share-right", "response": {number}}}'
+
+    reply = member.post(
+        f"{QUIZ}/answers", content=body, headers={"content-type": "application/json"}
+    )
+
+    assert (reply.status_code, reply.json()["code"]) == (422, "invalid")
+    assert member.get(f"{QUIZ}/answers").json() == []
+
+
 def test_a_body_over_64_kib_is_refused(member: TestClient):
     reply = member.post(f"{QUIZ}/answers", json=answer(reason="x" * 66_000))
 

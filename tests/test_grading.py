@@ -193,6 +193,7 @@ PAIRS = f"give one of {', '.join(MATCH.matches)} for each of " + ", ".join(
         (SINGLE, ["a"], "['a'] is not offered; choose from a, b, c"),
         (SINGLE, LONG, f"'{'x' * 76}... is not offered; choose from a, b, c"),
         (SINGLE, "x" * 78, f"'{'x' * 78}' is not offered; choose from a, b, c"),
+        (SINGLE, "x" * 79, f"'{'x' * 76}... is not offered; choose from a, b, c"),
         (MULTIPLE, "a", "'a' is not offered; choose any of a, b, c, d"),
         (MULTIPLE, ["a", "z"], "['a', 'z'] is not offered; choose any of a, b, c, d"),
         (MULTIPLE, ["a", "a"], "an option stands twice; name each once"),

@@ -117,7 +117,7 @@ FAULTS = [
     ),
     fault(
         "numbers-without-end",
-        f"{RAW}::test_no_body_whatever_is_an_error_of_the_service",
+        "tests/test_answers.py::test_a_number_that_cannot_be_compared_is_refused",
         "api/wire.py",
         "allow_inf_nan=False",
         "allow_inf_nan=True",
@@ -131,7 +131,7 @@ FAULTS = [
     ),
     fault(
         "an-integer-without-bounds",
-        f"{RAW}::test_no_body_whatever_is_an_error_of_the_service",
+        "tests/test_answers.py::test_a_number_that_cannot_be_compared_is_refused",
         "api/telling.py",
         "Annotated[StrictInt, Bounded(ge=-(2**53), le=2**53)]",
         "StrictInt",
