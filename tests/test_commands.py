@@ -126,6 +126,7 @@ def wait_for_health(port: int, process: subprocess.Popen[str]) -> dict[str, obje
         except OSError:
             assert process.poll() is None, process.stdout.read()
             time.sleep(0.1)
+    process.kill()
     raise AssertionError("the service did not start")
 
 
