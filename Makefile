@@ -55,6 +55,7 @@ format: $(BIN)/.installed-all
 
 demos: $(BIN)/.installed-all model ## run the notebooks that changed; ALL=1 runs all, under other seeds too, and compares
 	@$(BIN)/python -m demos.execute $(if $(ALL),--check --seeds,$(if $(SEEDS),--seeds))
+	@$(if $(ALL),$(BIN)/python -m demos.train_vision --check)
 
 bench: $(BIN)/.installed-all model ## every benchmark, as ratios; NAME=site runs one; TORTURE=1 breaks the service for an hour
 	@$(BIN)/python -m $(if $(TORTURE),tests.durability,tests.bench $(NAME))
