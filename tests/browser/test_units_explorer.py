@@ -1,0 +1,127 @@
+"""The unit explorer in a real browser: its numbers, its keys, its form without a script."""
+
+import functools
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from http.server import ThreadingHTTPServer
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from mkdocs.commands.build import build
+from mkdocs.config import load_config
+from playwright.sync_api import Browser, Page, expect
+
+from tests.browser.test_explorers import WCAG, Quiet, configuration
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.browser
+
+ELEMENT = (
+    '<div><readout-units data-explorer="units" data-src="data.json" role="group" '
+    'aria-label="Units and their tuning"><p>Standing still</p></readout-units></div>'
+)
+
+
+def unit(preferred: int, peak: int, sources=(), matches=()):
+    curve = {
+        "unit": f"0 {peak} 10",
+        "shuffle": "5 20 0",
+        "selectivity": 0.5,
+        "preferred": preferred,
+    }
+    silent = curve | {"unit": "0 0 0"}
+    return {
+        "pixels": "100 -50 0 25",
+        "tuning": {"thin bars": curve, "arcs": silent},
+        "sources": [list(source) for source in sources],
+        "matches": [list(match) for match in matches],
+    }
+
+
+DATA = {
+    "stimuli": ["thin bars", "arcs"],
+    "layers": [
+        {"name": "first", "window": 2, "units": [unit(10, 70)]},
+        {
+            "name": "second",
+            "window": 2,
+            "units": [unit(20, 80), unit(60, 90, [(3, 40)], [("other", 7, 65)])],
+        },
+    ],
+}
+DATA["layers"][1]["units"][0]["sources"] = [[1, 55]]
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("units")
+    docs = folder / "docs"
+    shutil.copytree(ROOT / "docs" / "assets", docs / "assets")
+    (docs / "play.md").write_text(f"# Play\n\n{ELEMENT}\n")
+    (docs / "index.md").write_text("# Home\n")
+    (docs / "play").mkdir()
+    (docs / "play" / "data.json").write_text(json.dumps(DATA))
+    with ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder / "site"))
+    ) as server:
+        base = f"http://127.0.0.1:{server.server_port}/"
+        build(load_config(str(configuration(folder)), site_url=base))
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield base
+        server.shutdown()
+
+
+@pytest.fixture
+def page(browser: Browser, site: str) -> Iterator[Page]:
+    context = browser.new_context(base_url=site, viewport={"width": 390, "height": 800})
+    page = context.new_page()
+    complaints: list[str] = []
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto("play/")
+    expect(page.get_by_role("slider")).to_be_visible()
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def test_controls_choose_what_is_told(page: Page):
+    status = page.locator("readout-units [role=status]")
+    expect(status).to_contain_text("Unit 0 prefers thin bars at 20 degrees")
+
+    page.get_by_role("slider").press("ArrowRight")
+    expect(status).to_contain_text("Unit 1 prefers thin bars at 60 degrees")
+    expect(status).to_contain_text("Its peak is 90 %")
+    expect(page.get_by_text("other: unit 7, correlation 0.65")).to_be_visible()
+    expect(page.get_by_text("unit 3 of the layer below: 40 %")).to_be_visible()
+
+    page.get_by_label("Stimuli").select_option("arcs")
+    expect(status).to_contain_text("Unit 1 does not answer to arcs")
+    page.get_by_label("Stimuli").select_option("thin bars")
+    page.get_by_label("Layer").select_option("first")  # it has no unit 1
+    expect(status).to_contain_text("Unit 0 prefers thin bars at 10 degrees")
+
+
+def test_weights_and_curves_are_drawn_to_their_numbers(page: Page):
+    cells = page.locator("svg.pixels rect[opacity]")
+    assert [cell.get_attribute("opacity") for cell in cells.all()] == ["1", "0.5", "0.25"]
+    curve = page.locator("svg.tuning polyline").last.get_attribute("points")
+    heights = [float(point.split(",")[1]) for point in curve.split()]
+    assert heights.index(min(heights)) == 1  # SVG counts downwards: the peak is in the middle
+
+
+@pytest.mark.parametrize("scheme", ["default", "slate"])
+def test_everybody_can_use_it(page: Page, scheme: str):
+    page.evaluate("scheme => document.body.setAttribute('data-md-color-scheme', scheme)", scheme)
+    found = Axe().run(page, context="readout-units", options={"runOnly": WCAG})
+    assert found.violations_count == 0, found.generate_report()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def test_without_a_script_its_fallback_is_read(browser: Browser, site: str):
+    context = browser.new_context(base_url=site, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("play/")
+    expect(page.get_by_text("Standing still")).to_be_visible()
+    context.close()
