@@ -92,9 +92,9 @@ def test_controls_choose_what_is_told(page: Page):
 
     page.get_by_role("slider").press("ArrowRight")
     expect(status).to_contain_text("Unit 1 prefers thin bars at 60 degrees")
-    expect(status).to_contain_text("Its peak is 90 %")
+    expect(status).to_contain_text("Its peak is 90 % and its trough 0 %")
     expect(page.get_by_text("other: unit 7, correlation 0.65")).to_be_visible()
-    expect(page.get_by_text("unit 3 of the layer below: 40 %")).to_be_visible()
+    expect(page.get_by_text("unit 3: 40 %")).to_be_visible()
 
     page.get_by_label("Stimuli").select_option("arcs")
     expect(status).to_contain_text("Unit 1 does not answer to arcs")

@@ -6,7 +6,7 @@
 import { h } from "./dom.js";
 import { Explorer, slider } from "./explorer.js";
 
-const WIDTH = 320, HEIGHT = 150, LEFT = 34, BOTTOM = 24;
+const WIDTH = 320, HEIGHT = 150, LEFT = 46, BOTTOM = 24;
 const SVG = "http://www.w3.org/2000/svg";
 
 function svg(tag, attributes, ...children) {
@@ -77,11 +77,12 @@ class Units extends Explorer {
     this.said.textContent = peak === 0
       ? `Unit ${n} does not answer to ${stimulus} at any angle; its shuffle reaches ${other} %.`
       : `Unit ${n} prefers ${stimulus} at ${preferred} degrees, with a selectivity of ` +
-        `${selectivity.toFixed(2)}. Its peak is ${peak} % of its largest activation on ` +
-        `any of the stimuli, lowest ${Math.min(...tuning.unit)} %; the peak of its shuffle is ${other} %.`;
+        `${selectivity.toFixed(2)}. Its peak is ${peak} % and its trough ` +
+        `${Math.min(...tuning.unit)} % of the most that any stimulus draws from it or from its ` +
+        `shuffle; the shuffle's peak is ${other} %.`;
     this.rows.replaceChildren(
-      ...this.list("Sources that contribute most", unit.sources.map(([source, share]) =>
-        `unit ${source} of the layer below: ${share} % of all spread`)),
+      ...this.list("Sources below, and their share of all that varies", unit.sources.map(([source, share]) =>
+        `unit ${source}: ${share} %`)),
       ...this.list("Best match in", unit.matches.map(([name, match, likeness]) =>
         `${name}: unit ${match}, correlation ${(likeness / 100).toFixed(2)}`)));
   }
