@@ -42,7 +42,7 @@ FAULTS = [
         "    if visibility not in (None, note.visibility) and not note.author_id:",
     ),
     fault(
-        "a-vote-is-told-at-once",
+        "a-vote-is-told-before-the-meeting",
         MACHINE,
         "api/answers.py",
         "    if not item.asked.vote or item.phase",
