@@ -30,6 +30,7 @@ if os.environ.get("CI"):
 ROOT = Path(__file__).resolve().parent.parent
 CONTENT = Path(__file__).parent / "content"
 API = "/api/v1"
+BASE = "http://127.0.0.1:8000"  # of the site that is built below
 
 
 @dataclass
@@ -176,3 +177,13 @@ def readout(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The project's own site, built as `make site` does; once, for all who only read it."""
+    from api.site import build
+
+    folder = tmp_path_factory.mktemp("site")
+    build(ROOT, Settings(site_dir=folder, base_url=BASE))
+    return folder

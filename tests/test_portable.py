@@ -9,8 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.conftest import ROOT
-from tests.test_site import BASE, site  # noqa: F401  the site that MkDocs built
+from tests.conftest import BASE, ROOT
 
 GENERATOR = re.compile(rb'<meta name="generator"[^>]*>')
 OWN = ".readout-build"  # what `make serve` compares, written by our command and not by a hook
@@ -25,7 +24,7 @@ def files(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_properdocs_builds_the_same_site(site: Path, tmp_path: Path):  # noqa: F811
+def test_properdocs_builds_the_same_site(site: Path, tmp_path: Path):
     done = subprocess.run(
         [
             Path(sys.executable).with_name("properdocs"),

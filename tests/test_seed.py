@@ -8,8 +8,6 @@ from typing import NamedTuple
 import pytest
 from markdown_it import MarkdownIt
 
-from tests.test_site import site  # noqa: F401  the built site
-
 SEED = Path(__file__).with_name("seed.md")
 MARK = "The group's notes"
 
@@ -104,7 +102,7 @@ def seed_blocks() -> list[tuple[str | None, Block]]:
 
 
 @pytest.mark.parametrize("page", list(PLACES))
-def test_a_page_keeps_its_part_of_the_seed_block_for_block(site: Path, page: str):  # noqa: F811
+def test_a_page_keeps_its_part_of_the_seed_block_for_block(site: Path, page: str):
     html = (site / page / "index.html").read_text("utf-8")
     article = html.split("<article", 1)[1].rsplit("</article>", 1)[0]
     given = [block for part, block in seed_blocks() if part in PLACES[page]]
@@ -121,7 +119,7 @@ def test_the_parts_are_all_of_the_seed():
     }
 
 
-def test_the_missing_picture_of_a_talk_became_our_own_mark(site: Path):  # noqa: F811
+def test_the_missing_picture_of_a_talk_became_our_own_mark(site: Path):
     html = (site / "topics" / "strengths" / "index.html").read_text("utf-8")
     marks = re.findall(r'<img[^>]*talk\.svg"[^>]*>', html)
     assert len(marks) == SEED.read_text("utf-8").count("yt.png")

@@ -14,20 +14,8 @@ from api.content import Content, read_content
 from api.grading import find_key
 from api.markup import markdown_files
 from api.questions import FactKey, Question
-from api.settings import Settings
-from api.site import build
 from demos.explorers import EXPLORER_MIME
-from tests.conftest import ROOT
-
-BASE = "http://127.0.0.1:8000"
-
-
-@pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project's own site, built as `make site` does."""
-    folder = tmp_path_factory.mktemp("site")
-    build(ROOT, Settings(site_dir=folder, base_url=BASE))
-    return folder
+from tests.conftest import BASE, ROOT
 
 
 @pytest.fixture(scope="session")
