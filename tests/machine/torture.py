@@ -24,9 +24,10 @@ AT_ONCE = given(
 
 def histories(url: str, folder: Path, seconds: float) -> bool:
     """Whether the service did what the model says; the shortest history that differs is printed."""
-    ends, steps, drawn = time.monotonic() + seconds, 0, 0
+    steps = drawn = 0
     bounded._pool = lambda _: Here()
     settings = prepare(url, folder)
+    ends = time.monotonic() + seconds
 
     class Counted(Machine):
         def teardown(self) -> None:
@@ -38,8 +39,9 @@ def histories(url: str, folder: Path, seconds: float) -> bool:
     try:
         while time.monotonic() < ends:
             run_state_machine_as_test(lambda: Counted(settings), settings=AT_ONCE)
-    except AssertionError as error:
-        print(f"{name}: differs from the model: {error}", "\n".join(error.__notes__), flush=True)
+    except Exception as error:
+        history = "\n".join(getattr(error, "__notes__", []))
+        print(f"{name}: differs from the model: {error}\n{history}", flush=True)
         return False
     print(f"{name}: {drawn} of {steps} steps in all, each as the model says", flush=True)
     return True
