@@ -38,7 +38,7 @@ test-the-tests: $(BIN)/.installed-all ## plant faults one by one, and see that a
 API_TESTS = tests/formats tests/security tests/durability \
 	$(shell grep -LE '^ *(from|import) (demos|torch)' tests/test_*.py) tests/test_site.py tests/test_explorers.py
 
-coverage: $(BIN)/.installed-all ## which branches of api/ no test takes; fails when there is one
+coverage: $(BIN)/.installed-all ## which lines and branches of api/ no test takes
 	@$(BIN)/python -m pytest -q $(API_TESTS) --cov --cov-report=term
 
 mutation: $(BIN)/.installed-mutation ## change one module of api/ everywhere, one by one: NAME=grading

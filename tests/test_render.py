@@ -167,6 +167,8 @@ def test_cleaning_what_is_clean_changes_nothing(text: str):
             "https://e.example/x.png</a></p>\n",
         ),
         ("~~a~~ **b**", "<p><s>a</s> <strong>b</strong></p>\n"),
+        # What looks like HTML was meant to be read; the cleaner alone would swallow it.
+        ("a <b>b</b><script>c", "<p>a &lt;b&gt;b&lt;/b&gt;&lt;script&gt;c</p>\n"),
     ],
 )
 def test_a_text_is_set_as_its_author_means_it(text: str, html: str):
