@@ -23,7 +23,7 @@ FAULTS = [
     ),
     fault(
         "pictures-from-anywhere",
-        "tests/test_render.py::test_a_hostile_text_is_shown_harmless",
+        "tests/test_render.py::test_a_text_is_set_as_its_author_means_it",
         "api/render.py",
         "    if _is_own(source):",
         "    if source:",
