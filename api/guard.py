@@ -109,7 +109,7 @@ class Guard:
         origin = headers.get("origin")
         if origin is None:
             return headers.get("sec-fetch-site") in (None, "none")
-        return origin in self.origins or origin == f"{scope['scheme']}://{headers.get('host', '')}"
+        return origin in self.origins or origin == f"{scope['scheme']}://{headers['host']}"
 
 
 def _headers(policy: str, caching: str) -> dict[bytes, bytes]:

@@ -2,22 +2,27 @@
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from api.guard import API_HEADERS, LARGEST_BODY, SITE_HEADERS, Guard
+from api import guard
+from api.guard import API_HEADERS, LARGEST_BODY, SITE_POLICY, Guard
+from api.policy import said_by
 from api.settings import Settings
 
 HERE = "https://group.example"
 ELSEWHERE = "https://site.example"
+SITE = Path("no-site-was-built")
+SITE_HEADERS = guard._headers(SITE_POLICY.format(scripts=said_by(SITE / "404.html")), "no-cache")
 HSTS = {b"strict-transport-security": b"max-age=31536000"}
 
 
 async def service(scope: Any, receive: Any, send: Any) -> None:
     """Reads the whole body and says how long it was; some addresses do something else."""
     if scope["type"] != "http":
-        await send({"type": "passed on"})
+        await send({"type": "passed on", "given": await receive()})
         return
     if scope["path"].endswith("/fails"):
         raise RuntimeError("a mistake")
@@ -61,7 +66,7 @@ def ask(
     kind: str = "http",
     **headers: str | None,
 ) -> Reply:
-    settings = Settings(base_url=base, cors_origins=(ELSEWHERE,))
+    settings = Settings(base_url=base, cors_origins=(ELSEWHERE,), site_dir=SITE)
     given = {"host": "group.example"} | {k.replace("_", "-"): v for k, v in headers.items()}
     scope = {
         "type": kind,
@@ -94,13 +99,24 @@ def test_each_reply_carries_the_headers_of_its_kind(path: str, headers: dict[byt
     assert ask(path=path, base="http://group.example").headers == headers
 
 
+def test_what_every_reply_says():
+    assert guard._headers("policy", "caching") == {
+        b"x-content-type-options": b"nosniff",
+        b"referrer-policy": b"same-origin",
+        b"cross-origin-opener-policy": b"same-origin",
+        b"content-security-policy": b"policy",
+        b"cache-control": b"caching",
+    }
+
+
 def test_what_a_reply_says_itself_stays():
     kept = ask(path="/api/v1/kept").headers
     assert kept == HSTS | API_HEADERS | {b"cache-control": b"max-age=60"}
 
 
 def test_what_is_no_request_passes():
-    assert ask(kind="lifespan", host=None).sent == [{"type": "passed on"}]
+    [message] = ask(kind="lifespan", host=None).sent
+    assert (message["type"], message["given"]["type"]) == ("passed on", "http.request")
 
 
 @pytest.mark.parametrize(
