@@ -140,8 +140,12 @@ class Served(RuleBasedStateMachine):
         stored = [self.model.as_told(a, self.now) for a in self.model.answers_of(person)]
         keys = stored[0].keys() if stored else ()
         assert [{key: one[key] for key in keys} for one in told["answers"]] == stored
-        own = [note for note in self.model.notes if note.author is person]
-        versions = [(n.id, v, b[0], n.deleted) for n in own for v, b in enumerate(n.bodies, 1)]
+        versions = [
+            (note.id, number, body, note.deleted)
+            for note in self.model.notes
+            for number, (body, editor, _) in enumerate(note.bodies, 1)
+            if person in (note.author, editor)
+        ]
         kept = [(n["id"], n["version"], n["body"], n["deleted"]) for n in told["notes"]]
         assert sorted(kept) == sorted(versions)
         sessions = [d for d in self.model.devices if d.owner is person and not d.ended]

@@ -169,7 +169,9 @@ class Group:
         person.left, person.name = True, ""
         self.end_sessions(person)
         for note in self.notes:
-            note.deleted |= note.author is person
+            if note.author is person:
+                note.deleted = True
+                note.bodies = [("", editor, at) for _, editor, at in note.bodies]
 
     # Codes --------------------------------------------------------------------------------------
 
