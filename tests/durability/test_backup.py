@@ -22,7 +22,7 @@ from tests.durability.rounds import in_threads, killed_in
 from tests.durability.service import Client, Ledger, Seeded, items, serving
 
 NOW = Clock()()
-ROUNDS = 8
+ROUNDS = 20
 
 
 def test_a_backup_under_load_holds_all_that_was_acknowledged_before(seeded: Seeded, tmp_path: Path):

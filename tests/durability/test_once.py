@@ -17,6 +17,9 @@ from tests.durability.proxy import FAULTS, LossyProxy
 from tests.durability.rounds import NO_REPLY, in_threads
 from tests.durability.service import Client, Item, Ledger, Seeded, Serving, items, seed, serving
 
+EACH = 63  # items of each of eight clients, each sent to both workers: 1,008 requests
+EDITS = 50  # of each of eight editors
+
 
 class Group:
     """A database, its members, and the two workers that serve it."""
@@ -79,7 +82,7 @@ def test_two_workers_on_one_database_lose_nothing(group: Group, ledger: Ledger):
 
     def work(token: str, label: str) -> None:
         clients = [Client(worker.port, token, ledger) for worker in group.workers]
-        for number, item in enumerate(islice(items(label), 24)):
+        for number, item in enumerate(islice(items(label), EACH)):
             told = send_until_told(clients[number % 2], item)
             assert told == 201 or group.url.startswith("postgresql:")
             # The other worker knows it already.
@@ -89,7 +92,7 @@ def test_two_workers_on_one_database_lose_nothing(group: Group, ledger: Ledger):
 
     counts = check(group.database, ledger.path)
     assert clean(counts), counts
-    assert counts.stored == 8 * 24
+    assert counts.stored == 8 * EACH
 
 
 def test_a_network_that_loses_replies_stores_each_once(group: Group, ledger: Ledger):
@@ -172,7 +175,7 @@ def test_no_edit_of_a_note_is_lost(group: Group, ledger: Ledger):
 
     def edit(token: str, worker: int, label: str) -> None:
         client = Client(group.workers[worker].port, token, ledger)
-        for number in range(12):
+        for number in range(EDITS):
             note = notes[number % 2]
             line = f"{label}.{number}\n"
             for _ in range(300):
@@ -194,7 +197,7 @@ def test_no_edit_of_a_note_is_lost(group: Group, ledger: Ledger):
     owner = Client(group.workers[1].port, group.tokens[0], ledger)
     for note in notes:
         won = sorted(accepted[note])
-        assert [version for version, _ in won] == list(range(2, 2 + 48))  # without a gap
+        assert [version for version, _ in won] == list(range(2, 2 + 4 * EDITS))  # without a gap
         text = owner.ask("GET", f"{API}/notes/{note}")[1]["body"]
         assert text == "begun\n" + "".join(line for _, line in won)
         revisions = owner.ask("GET", f"{API}/notes/{note}/revisions")[1]
