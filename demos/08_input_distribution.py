@@ -35,7 +35,7 @@
 # The seeds 1, 2 and 3 had not been: they are the test. One part failed it. Criterion 3 first
 # compared the *least* constant head of the one kind with the *most* constant of the other. Under
 # seed 1 that did not hold. It compares averages now, and of this part seed 1 is no test any more.
-# Criterion 1 holds under seed 3 in part: *every two* is more than its few prompts can carry, and the
+# Criterion 1 holds under seed 3 in part: *every two* is more than its few prompts can carry; the
 # averages of the two kinds lie apart as they do here.
 #
 # **Cost.** Two minutes of one core, 3 GB of memory.
