@@ -31,7 +31,7 @@ _LOOKS_LIKE_HTML = re.compile(r"</?[a-zA-Z][^<>]*>|<!--|&(?:#?\w+);")
 # Of brackets the closing one: an opening one, escaped too, would make a formula of the two.
 _ESCAPED = re.compile(r"[\\`*_\]<]|&(?=#?\w+;)|~(?=~)")
 _BLOCK_START = re.compile(
-    r"^(\s*)(#{1,6}(?=\s|$)|[-+>=|](?=\s|$|-|=)|~~~|\d{1,9}(?=[.)](?:\s|$)))", re.M
+    r"^(\s*)(#{1,6}(?=\s|$)|>|[-+=|](?=\s|$|-|=)|~~~|\d{1,9}(?=[.)](?:\s|$)))", re.M
 )
 _CODE = re.compile(
     r"(^[ \t]*(?P<fence>`{3,}|~{3,}).*?(?:^[ \t]*(?P=fence)[`~]*[ \t]*$|\Z)"

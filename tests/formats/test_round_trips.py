@@ -1,5 +1,6 @@
 """What is written reads back as the same questions, whatever signs are in them."""
 
+import html
 from dataclasses import replace
 
 import pytest
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 from api import formats
 from api.formats import mkdocs_quiz, readout
 from api.formats.model import Band, Bank, Choice, Item, plus
+from api.formats.text import from_html, from_plain, to_html
 from tests.formats.strategies import gaps, items, ours
 
 quick = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -179,3 +181,12 @@ def test_writing_is_the_same_every_time(format_):
     first = formats.write(bank, format_, **options)
 
     assert formats.write(bank, format_, **options) == first
+
+
+@pytest.mark.parametrize(
+    "sign", [">1", ">>1", ">", "#", "# 1", "-", "- 1", "+ 1", "1. x", "=", "|"]
+)
+def test_what_would_begin_a_block_stays_a_sign(sign):
+    shown = to_html(from_plain(sign))
+    assert shown == f"<p>{html.escape(sign)}</p>"
+    assert from_html(shown)[0] == from_plain(sign)
