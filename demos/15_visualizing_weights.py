@@ -281,7 +281,7 @@ def agreement(net, responses):
 context = torch.tensor([agreement(net, measured[n]) for n, net in nets.items()])
 own, exchanged = context[:, 0], context[:, 1:]
 bar_chart(
-    [f"network {n}" for n in nets],
+    [str(n) for n in nets],
     [
         Series("right names", own.tolist()),
         Series(
@@ -292,7 +292,7 @@ bar_chart(
     ],
     title="Like angles excite one another",
     x_title="rank correlation of net weight and distance of angles",
-    y_title="",
+    y_title="network",
     caption="All 512 pairs of a network. Whiskers: lowest and highest of 200 exchanges.",
 )
 
@@ -417,7 +417,7 @@ heatmap(
     column_labels=[str(n) for n in range(mixture.shape[1])],
     title="Three factors, and the units that they are made of",
     x_title="unit of the first layer",
-    y_title="",
+    y_title="network",
     value_title="share, of the factor's largest",
 )
 
