@@ -413,11 +413,11 @@ assert all(factors_hold)
 mixture = torch.tensor(fit_factors(by_channel(first.read_by(fitted, LAYER))[::7], 3).components_)
 heatmap(
     (mixture / mixture.amax(dim=1, keepdim=True)).tolist(),
-    row_labels=[f"factor {n}" for n in range(3)],
+    row_labels=[str(n) for n in range(3)],
     column_labels=[str(n) for n in range(mixture.shape[1])],
     title="Three factors, and the units that they are made of",
     x_title="unit of the first layer",
-    y_title="network",
+    y_title="factor",
     value_title="share, of the factor's largest",
 )
 
