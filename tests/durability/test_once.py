@@ -18,7 +18,7 @@ from tests.durability.rounds import NO_REPLY, in_threads
 from tests.durability.service import Client, Item, Ledger, Seeded, Serving, items, seed, serving
 
 EACH = 63  # items of each of eight clients, each sent to both workers: 1,008 requests
-EDITS = 50  # of each of eight editors
+EDITS = 200  # of each of eight editors
 
 
 class Group:
@@ -58,7 +58,7 @@ def run_all(jobs: list) -> None:
             errors.append(error)
 
     for thread in in_threads([partial(run, job) for job in jobs]):
-        thread.join(120)
+        thread.join(300)
         assert not thread.is_alive()
     if errors:
         raise errors[0]
@@ -178,7 +178,7 @@ def test_no_edit_of_a_note_is_lost(group: Group, ledger: Ledger):
         for number in range(EDITS):
             note = notes[number % 2]
             line = f"{label}.{number}\n"
-            for _ in range(300):
+            for _ in range(1_000):
                 status, present, headers = client.ask("GET", f"{API}/notes/{note}")
                 assert status == 200, present
                 body = {"body": present["body"] + line}
