@@ -8,7 +8,7 @@ from pathlib import Path
 
 from api.check_pages import check_pages
 from api.check_records import check_records
-from api.content import Content
+from api.content import Content, name_below
 from api.glossary import find_terms
 from api.markup import Malformed, Problem, read_fields, read_text, split_header
 from api.outputs import foreign
@@ -62,10 +62,9 @@ def _check_pictures(content: Content, files: list[str]) -> Iterator[Problem]:
 def _check_outputs(content: Content) -> Iterator[Problem]:
     folder = content.executed_dir
     for path in sorted(folder.resolve().glob("*.ipynb")) if folder else ():
-        name = path.relative_to(content.root) if path.is_relative_to(content.root) else path
         with suppress(OSError, ValueError, LookupError, AttributeError, TypeError):
             if found := foreign(path.read_text("utf-8")):  # what is no notebook was said already
-                yield Problem(name.as_posix(), 1, found)
+                yield Problem(name_below(path, content.root), 1, found)
 
 
 def github(problem: Problem) -> str:

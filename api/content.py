@@ -195,11 +195,16 @@ def read_facts(executed_dir: Path) -> dict[str, Fact]:
     return _read_facts(executed_dir, executed_dir, [])
 
 
+def name_below(path: Path, root: Path) -> str:
+    """A path as a problem names it: below the root, or whole where it lies elsewhere."""
+    return (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+
+
 def _read_facts(executed_dir: Path, root: Path, problems: list[Problem]) -> dict[str, Fact]:
     facts: dict[str, Fact] = {}
     for path in sorted(executed_dir.glob("*.ipynb")):
         found: dict[str, Fact] = {}
-        name = (path.relative_to(root) if path.is_relative_to(root) else path).as_posix()
+        name = name_below(path, root)
         try:
             found = facts_of(json.loads(path.read_bytes()), path.stem)
         except (OSError, ValueError, TypeError, AttributeError, RecursionError):

@@ -136,9 +136,8 @@ class Database:
     @contextmanager
     def read(self) -> Iterator[Session]:
         """A session that sees one state of the database and cannot change it."""
-        with Session(self._reader, expire_on_commit=False) as session:
+        with _reading(self._reader) as session:
             yield session
-            session.rollback()
 
     def write(self, job: Callable[[Session], T]) -> T:
         """Run `job` in a transaction of its own and return its result once that is durable.
@@ -162,26 +161,24 @@ class Database:
         return await future
 
     async def find(self, query: sa.Executable, values: dict[str, Any]) -> sa.Row[Any] | None:
-        """The first row of a query that an index answers: on SQLite it is asked right here."""
-        return (
-            self._find(query, values)
-            if self.is_sqlite
-            else await to_thread.run_sync(self._find, query, values)
-        )
+        """The first row of a query that an index answers."""
+        return await self._shortly(self._find, query, values)
 
     async def look(self, job: Callable[[Session], T]) -> T:
-        """A read that an index answers in a few rows: on SQLite it is done right here.
+        """A read that an index answers in a few rows."""
+        return await self._shortly(self._look, job)
+
+    async def _shortly(self, ask: Callable[..., T], *given: Any) -> T:
+        """Ask what is answered at once: on SQLite it is done right here.
 
         A thread of its own would have to be let in again after each of its steps, and waits longest
         when many write.
         """
-        return self._look(job) if self.is_sqlite else await to_thread.run_sync(self._look, job)
+        return ask(*given) if self.is_sqlite else await to_thread.run_sync(ask, *given)
 
     def _look(self, job: Callable[[Session], T]) -> T:
-        with Session(self._finder, expire_on_commit=False) as session:
-            found = job(session)
-            session.rollback()
-        return found
+        with _reading(self._finder) as session:
+            return job(session)
 
     def _find(self, query: sa.Executable, values: dict[str, Any]) -> sa.Row[Any] | None:
         with self._finder.connect() as connection:
@@ -293,6 +290,13 @@ class Database:
         self.counts.commits += 1
         self.counts.writes += 1
         return result
+
+
+@contextmanager
+def _reading(engine: sa.Engine) -> Iterator[Session]:
+    with Session(engine, expire_on_commit=False) as session:
+        yield session
+        session.rollback()
 
 
 def _again_if_asked(attempt: Callable[[], T]) -> T:

@@ -210,9 +210,7 @@ FAULTS = [
         "a-reader-is-not-given-back",
         "tests/test_notes.py::test_no_edit_is_lost_between_members_who_write_at_once",
         DATABASE,
-        "        with Session(self._reader, expire_on_commit=False) as session:\n"
-        "            yield session\n"
-        "            session.rollback()\n",
+        "        with _reading(self._reader) as session:\n            yield session\n",
         "        session = Session(self._reader, expire_on_commit=False)\n"
         '        self.__dict__.setdefault("_kept", []).append(session)\n'
         "        yield session\n",
