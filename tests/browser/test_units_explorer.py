@@ -1,20 +1,13 @@
 """The unit explorer in a real browser: its numbers, its keys, its form without a script."""
 
-import functools
-import json
-import shutil
-import threading
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from mkdocs.commands.build import build
-from mkdocs.config import load_config
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.test_explorers import WCAG, Quiet, configuration
-from tests.conftest import ROOT
+from tests.browser.play import on_a_phone, serve_explorer
+from tests.browser.test_explorers import WCAG
 
 pytestmark = pytest.mark.browser
 
@@ -56,34 +49,14 @@ DATA["layers"][1]["units"][0]["sources"] = [[1, 55]]
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    folder = tmp_path_factory.mktemp("units")
-    docs = folder / "docs"
-    shutil.copytree(ROOT / "docs" / "assets", docs / "assets")
-    (docs / "play.md").write_text(f"# Play\n\n{ELEMENT}\n")
-    (docs / "index.md").write_text("# Home\n")
-    (docs / "play").mkdir()
-    (docs / "play" / "data.json").write_text(json.dumps(DATA))
-    with ThreadingHTTPServer(
-        ("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder / "site"))
-    ) as server:
-        base = f"http://127.0.0.1:{server.server_port}/"
-        build(load_config(str(configuration(folder)), site_url=base))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    with serve_explorer(tmp_path_factory.mktemp("units"), ELEMENT, DATA) as base:
         yield base
-        server.shutdown()
 
 
 @pytest.fixture
 def page(browser: Browser, site: str) -> Iterator[Page]:
-    context = browser.new_context(base_url=site, viewport={"width": 390, "height": 800})
-    page = context.new_page()
-    complaints: list[str] = []
-    page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.goto("play/")
-    expect(page.get_by_role("slider")).to_be_visible()
-    yield page
-    context.close()
-    assert complaints == []
+    with on_a_phone(browser, site, "slider") as page:
+        yield page
 
 
 def test_controls_choose_what_is_told(page: Page):
