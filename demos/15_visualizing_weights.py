@@ -42,6 +42,7 @@ from torch import nn
 
 from demos import facts
 from demos.expanded import expanded_weights
+from demos.explorers import explorer
 from demos.figures import Series, heatmap, line
 from demos.figures import bars as bar_chart
 from demos.ledger import Claim, ledger, verdict
@@ -51,6 +52,7 @@ from demos.statistics import mean_interval, rank_correlation
 from demos.tuning import angles, apart, bars, preferred
 from demos.units import correlation, shuffled
 from demos.vision import NETWORKS, digits, load_net
+from demos.weight_explorer import Picture, explorer_data
 
 seed = base_seed()
 torch.set_num_threads(1)  # the tensors are small: more threads would only wait for one another
@@ -248,6 +250,40 @@ order_holds = (
     order_ends["expanded"][0] > order_ends["naive"][1],
 )
 assert all(order_holds)
+
+# %% [markdown]
+# Choose a unit, and see both of its pictures beside what it answers to. Some are far off.
+
+# %%
+KINDS = {"expanded": expanded, "naive": naive}
+explorer(
+    "weights",
+    explorer_data(
+        DEGREES,
+        {
+            str(n): (
+                measured[n].amax(dim=2),
+                {
+                    kind: Picture(of[n], predicted[kind][n].amax(dim=2))
+                    for kind, of in KINDS.items()
+                },
+            )
+            for n in nets
+        },
+    ),
+    title="A unit, its pictures, and the bars that they promise",
+    fallback=bar_chart(
+        [str(n) for n in nets],
+        [
+            Series(kind, [error(predicted[kind][n], measured[n]).mean().item() for n in nets])
+            for kind in KINDS
+        ],
+        title="How far off the angle is, by network",
+        x_title="degrees, mean over 32 units",
+        y_title="network",
+        reference=("drawn by lot", 45.0),
+    ),
+)
 
 # %% [markdown]
 # The authors warn of units for which the product cancels: one that answers to light on dark and to
