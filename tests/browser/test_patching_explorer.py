@@ -3,18 +3,19 @@
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.play import on_a_phone, serve_explorer
-from tests.browser.test_explorers import WCAG
+from tests.browser.play import (
+    element,
+    everybody_can_use,
+    on_a_phone,
+    serve_explorer,
+    without_a_script_it_is_read,
+)
 
 pytestmark = pytest.mark.browser
 
-ELEMENT = (
-    '<div><readout-patching data-explorer="patching" data-src="data.json" role="group" '
-    'aria-label="Patching explorer"><p>Standing still</p></readout-patching></div>'
-)
+ELEMENT = element("patching", "Patching explorer")
 # Two layers, three tokens of which the second differs. The last cell brings half of the gap back.
 CLEAN, CORRUPTED = [200, 900, [0, 900, 1, 50]], [-200, 100, [1, 800, 0, 100]]
 HALF = [0, 500, [0, 500, 1, 500]]
@@ -66,14 +67,8 @@ def test_direction_and_metric_change_the_map(page: Page):
 
 @pytest.mark.parametrize("scheme", ["default", "slate"])
 def test_everybody_can_use_it(page: Page, scheme: str):
-    page.evaluate("scheme => document.body.setAttribute('data-md-color-scheme', scheme)", scheme)
-    found = Axe().run(page, context="readout-patching", options={"runOnly": WCAG})
-    assert found.violations_count == 0, found.generate_report()
+    everybody_can_use(page, "patching", scheme)
 
 
 def test_without_a_script_its_fallback_is_read(browser: Browser, site: str):
-    context = browser.new_context(base_url=site, java_script_enabled=False)
-    page = context.new_page()
-    page.goto("play/")
-    expect(page.get_by_text("Standing still")).to_be_visible()
-    context.close()
+    without_a_script_it_is_read(browser, site)

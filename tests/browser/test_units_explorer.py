@@ -3,18 +3,20 @@
 from collections.abc import Iterator
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.play import on_a_phone, serve_explorer
-from tests.browser.test_explorers import WCAG
+from tests.browser.play import (
+    element,
+    everybody_can_use,
+    on_a_phone,
+    serve_explorer,
+    stays_within_the_phone,
+    without_a_script_it_is_read,
+)
 
 pytestmark = pytest.mark.browser
 
-ELEMENT = (
-    '<div><readout-units data-explorer="units" data-src="data.json" role="group" '
-    'aria-label="Units and their tuning"><p>Standing still</p></readout-units></div>'
-)
+ELEMENT = element("units", "Units and their tuning")
 
 
 def unit(preferred: int, peak: int, sources=(), matches=()):
@@ -27,14 +29,14 @@ def unit(preferred: int, peak: int, sources=(), matches=()):
     silent = curve | {"unit": "0 0 0"}
     return {
         "pixels": "100 -50 0 25",
-        "tuning": {"thin bars": curve, "arcs": silent},
+        "tuning": {"thin bars": curve, "arcs": silent, "dots": curve | {"selectivity": 0.05}},
         "sources": [list(source) for source in sources],
         "matches": [list(match) for match in matches],
     }
 
 
 DATA = {
-    "stimuli": ["thin bars", "arcs"],
+    "stimuli": ["thin bars", "arcs", "dots"],
     "layers": [
         {"name": "first", "window": 2, "units": [unit(10, 70)]},
         {
@@ -71,6 +73,9 @@ def test_controls_choose_what_is_told(page: Page):
 
     page.get_by_label("Stimuli").select_option("arcs")
     expect(status).to_contain_text("Unit 1 does not answer to arcs")
+    page.get_by_label("Stimuli").select_option("dots")
+    expect(status).to_contain_text("Unit 1 does not tell dots apart by their angle")
+    expect(status).to_contain_text("a selectivity of 0.05. Its peak is 90 %")
     page.get_by_label("Stimuli").select_option("thin bars")
     page.get_by_label("Layer").select_option("first")  # it has no unit 1
     expect(status).to_contain_text("Unit 0 prefers thin bars at 10 degrees")
@@ -86,15 +91,9 @@ def test_weights_and_curves_are_drawn_to_their_numbers(page: Page):
 
 @pytest.mark.parametrize("scheme", ["default", "slate"])
 def test_everybody_can_use_it(page: Page, scheme: str):
-    page.evaluate("scheme => document.body.setAttribute('data-md-color-scheme', scheme)", scheme)
-    found = Axe().run(page, context="readout-units", options={"runOnly": WCAG})
-    assert found.violations_count == 0, found.generate_report()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    everybody_can_use(page, "units", scheme)
+    stays_within_the_phone(page)
 
 
 def test_without_a_script_its_fallback_is_read(browser: Browser, site: str):
-    context = browser.new_context(base_url=site, java_script_enabled=False)
-    page = context.new_page()
-    page.goto("play/")
-    expect(page.get_by_text("Standing still")).to_be_visible()
-    context.close()
+    without_a_script_it_is_read(browser, site)

@@ -76,3 +76,14 @@ export function slider(label, values, at, write, changed) {
     },
   };
 }
+
+/** A control with its label before it. */
+export const labelled = (label, control) =>
+  h("label", { class: "prompt" }, h("span", {}, label), control);
+
+/** A list to choose from. The value is a place in `names`, counted from 0. */
+export function choice(names, changed) {
+  const select = h("select", {}, ...names.map((name, n) => h("option", { value: n }, name)));
+  select.addEventListener("change", changed);
+  return select;
+}

@@ -4,7 +4,7 @@
  * Every patch was made beforehand, exactly; a click only shows it.
  */
 import { h } from "./dom.js";
-import { Explorer } from "./explorer.js";
+import { Explorer, labelled } from "./explorer.js";
 
 const SITES = {
   resid_pre: "residual stream before a layer",
@@ -43,8 +43,6 @@ class Patching extends Explorer {
     this.said = h("p", { class: "said", role: "status" });
     this.after = h("div", { class: "after" });
     this.show();
-    const labelled = (label, select) =>
-      h("label", { class: "prompt" }, h("span", {}, label), select);
     return [
       h("strong", {}, this.getAttribute("aria-label")),
       h("div", { class: "sliders" }, labelled("Prompts", this.pair), labelled("Site", this.site),

@@ -5,7 +5,7 @@
  * so every number here is one of the whole vocabulary, right to within half a step.
  */
 import { h } from "./dom.js";
-import { Explorer, slider } from "./explorer.js";
+import { Explorer, labelled, slider } from "./explorer.js";
 
 const TEMPERATURES = Array.from({ length: 20 }, (_, n) => (n + 1) / 10);
 const KS = [1, 2, 3, 5, 10, 20, 40, 100, 200, 640, 2000, 10000, Infinity];
@@ -112,7 +112,7 @@ class Sampling extends Explorer {
     this.take();
     return [
       h("strong", {}, this.getAttribute("aria-label")),
-      h("label", { class: "prompt" }, h("span", {}, "Prompt"), this.prompt),
+      labelled("Prompt", this.prompt),
       h("div", { class: "sliders" }, this.temperature.node, this.k.node, this.p.node),
       this.numbers, buttons, this.said,
       h("div", { class: "scroll" }, table), note,
