@@ -162,8 +162,6 @@ class _Splitter(Meetings):
     def _note(self, place: Open | None, start: int, end: int, block: Block) -> None:
         """Add a stretch of text to the notes of an entry, or to what has no place."""
         start, end = self._trimmed(start, end)
-        if start == end:
-            return
         entry = place.entry if place else None
         file = entry if isinstance(entry, EntryFile) else None
         for link in find_links(self.masked, start, end, self.definitions):

@@ -1,11 +1,10 @@
 """Notes over the wire: who is asked, what comes in, what goes out."""
 
-import datetime as dt
 import hashlib
 import uuid
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Path, Query, Response
 from pydantic import BaseModel, TypeAdapter
 from sqlmodel import Session, col, select
 
@@ -26,6 +25,7 @@ from api.notes import (
     change_note,
     find_row,
     may_see,
+    may_see_version,
     newest,
     note_out,
     remove_note,
@@ -33,9 +33,10 @@ from api.notes import (
     search_notes,
 )
 from api.service import NowDep, Service, ServiceDep
-from api.wire import Input, NotThere, NoVersion, Stale, repeated
+from api.wire import Day, Input, NotThere, NoVersion, Stale, repeated
 
 MOST_FOUND = 50
+LARGEST_VERSION = 2**31 - 1  # that the column holds; no note gets so far
 
 router = APIRouter(prefix="/notes", tags=["notes"])
 
@@ -51,7 +52,7 @@ async def _expected_version(
         raise NoVersion('say which version you change: If-Match: "VERSION", from the ETag')
     tag = if_match.strip()
     if len(tag) >= 3 and tag[0] == tag[-1] == '"' and tag[1:-1].isascii() and tag[1:-1].isdigit():
-        return int(tag[1:-1][:18])
+        return min(int(tag[1:-1][:18]), LARGEST_VERSION)
     return None
 
 
@@ -87,7 +88,7 @@ async def list_notes(
     member: MemberDep,
     service: ServiceDep,
     shelf: ShelfDep,
-    meeting: dt.date | None = None,
+    meeting: Day | None = None,
     entry: str | None = None,
     if_none_match: Annotated[str | None, Header()] = None,
 ) -> Response:
@@ -123,7 +124,8 @@ def write_note(
 ) -> NoteOut:
     """Store a note as it was written. 404 if there is no such meeting or entry.
 
-    The same `id` with the same text is one note: 200. With another text it is 409.
+    The same `id` with the same text is one note: 200. With another text, or for other readers,
+    it is 409.
     """
     _check_place(given, service)
     text = rendered(given.body, shelf.titles)
@@ -220,13 +222,13 @@ def delete_note(
 
 @router.get("/{note_id}/revisions")
 def list_revisions(note_id: uuid.UUID, member: MemberDep, service: ServiceDep) -> list[RevisionOut]:
-    """Every version of a note, oldest first."""
+    """The versions of a note, oldest first; those that were private, for its author alone."""
     with service.database.read() as session:
-        find_row(session, str(note_id), member)
+        note, _, _ = find_row(session, str(note_id), member)
         rows = session.exec(
             select(NoteRevision, Member.name)
             .outerjoin(Member, col(Member.id) == col(NoteRevision.editor_id))
-            .where(NoteRevision.note_id == str(note_id))
+            .where(may_see_version(note, member))
             .order_by(col(NoteRevision.version))
         )
         return [
@@ -237,14 +239,22 @@ def list_revisions(note_id: uuid.UUID, member: MemberDep, service: ServiceDep) -
 
 @router.get("/{note_id}/revisions/{version}/changes")
 def compare(
-    note_id: uuid.UUID, version: int, member: MemberDep, service: ServiceDep
+    note_id: uuid.UUID,
+    version: Annotated[int, Path(ge=1, le=LARGEST_VERSION)],
+    member: MemberDep,
+    service: ServiceDep,
 ) -> list[merging.Piece]:
-    """What a version changed in the one before it."""
+    """What a version changed in the one before it, of those that the member may see."""
     with service.database.read() as session:
-        find_row(session, str(note_id), member)
-        after = _body(session, str(note_id), version)
-        before = _body(session, str(note_id), version - 1) or ""
-    if after is None:
+        note, _, _ = find_row(session, str(note_id), member)
+        newest_first = session.exec(
+            select(NoteRevision.version, NoteRevision.body)
+            .where(may_see_version(note, member), NoteRevision.version <= version)
+            .order_by(col(NoteRevision.version).desc())
+            .limit(2)
+        ).all()
+    (found, after), (_, before) = [*newest_first, (0, ""), (0, "")][:2]
+    if found != version:
         raise NotThere(f"note {note_id} has no version {version}")
     try:
         return bounded(merging.difference, before, after)
@@ -273,11 +283,6 @@ def _tagged(note: NoteOut, response: Response) -> NoteOut:
     return note
 
 
-def _body(session: Session, note_id: str, version: int | None) -> str | None:
-    revision = session.get(NoteRevision, (note_id, version)) if version else None
-    return revision.body if revision else None
-
-
 class MergedOut(BaseModel):
     body: str
     conflicts: int
@@ -294,8 +299,11 @@ def _with_both(
 ) -> Stale:
     """The refusal, with what the client needs to go on: the present text, and both as one."""
     with service.database.read() as session:
-        current = note_out(find_row(session, note_id, member), member, shelf)
-        base = _body(session, note_id, seen)
+        row = find_row(session, note_id, member)
+        current = note_out(row, member, shelf)
+        may_see_it = may_see_version(row[0], member)
+        query = select(NoteRevision.body).where(may_see_it, NoteRevision.version == seen)
+        base = session.exec(query).first()
     merged = None
     if base is not None:
         names = ("<<<<<<< yours", ">>>>>>> saved meanwhile")

@@ -5,6 +5,7 @@ members say, so neither text is thrown away: both are revisions, and the newest 
 """
 
 import datetime as dt
+from collections import Counter
 from typing import Literal, NamedTuple
 
 from sqlalchemy import update
@@ -18,6 +19,7 @@ from api.notes import LARGEST_NOTE, Note, NoteRevision, Written, add_revision, n
 from api.wire import TooSlow
 
 TRIES = 5  # a member may save the note while the texts are compared
+TWICE = "it stands in the file more than once; keep the block that is right, remove the others"
 
 What = Literal["unchanged", "changed", "merged", "both kept", "left alone"]
 
@@ -40,7 +42,10 @@ class Seen(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """What taking a text from a file makes of a note: the revisions to add, oldest first."""
+    """What taking a text from a file makes of a note: the revisions to add, oldest first.
+
+    The file's text is the first of them; there are none where the note has come to it by itself.
+    """
 
     told: Told
     texts: tuple[tuple[str, str | None], ...] = ()  # each with its editor; none: the file
@@ -50,7 +55,14 @@ def take_back(
     database: Database, text: str, titles: dict[str, str], now: dt.datetime
 ) -> list[Told]:
     """Take what the notes of a file say into the database."""
-    return [_take_block(database, block, titles, now) for block in read_blocks(text)]
+    blocks = list(read_blocks(text))
+    times = Counter(block.note_id for block in blocks)
+    return [
+        _take_block(database, block, titles, now)
+        if times[block.note_id] == 1
+        else Told(block.note_id, "left alone", TWICE)
+        for block in blocks
+    ]
 
 
 def _take_block(database: Database, block: Block, titles: dict[str, str], now: dt.datetime) -> Told:
@@ -60,11 +72,13 @@ def _take_block(database: Database, block: Block, titles: dict[str, str], now: d
         if isinstance(seen, Told):
             return seen
         plan = _plan(block, seen)
+        if isinstance(plan, Told):
+            return plan
         try:
             texts = [(rendered(body, titles), editor) for body, editor in plan.texts]
         except TooSlow as error:
             return Told(block.note_id, "left alone", error.detail)
-        if not texts or database.write(lambda s: _apply(s, block, seen, texts, now)):  # noqa: B023
+        if database.write(lambda s: _apply(s, block, seen, texts, now)):  # noqa: B023
             return plan.told
     return Told(block.note_id, "left alone", "it is being changed; try again")
 
@@ -81,19 +95,23 @@ def _look(session: Session, block: Block) -> Seen | Told:
         .order_by(col(NoteRevision.version))
     ).all()
     current = revisions[-1]
-    from_file = [r for r in revisions if r.editor_id is None and r.version > block.version]
-    exported = [r for r in revisions if r.version == block.version]
-    base = (from_file or exported)[-1:]
+    found = [r for r in revisions if r.block_version == block.version]
+    # A number that was never exported names a text of another life, before a backup was restored.
+    last_exported = note.exported_version or 0
+    exported = [r for r in revisions if r.version == block.version <= last_exported]
+    base = (found or exported)[-1:]
     return Seen(note.version, current.editor_id, current.body, base[0].body if base else "")
 
 
-def _plan(block: Block, seen: Seen) -> Plan:
+def _plan(block: Block, seen: Seen) -> Plan | Told:
     there = block.text
-    if there in (seen.base, seen.here):
+    if there == seen.base:
+        return Told(block.note_id, "unchanged")
+    if there == seen.here:
         return Plan(Told(block.note_id, "unchanged"))
     if not there.strip() or len(there.encode()) > LARGEST_NOTE:
         why = f"its text in the file is empty or larger than {LARGEST_NOTE:,} bytes"
-        return Plan(Told(block.note_id, "left alone", why))
+        return Told(block.note_id, "left alone", why)
     if seen.here == seen.base:
         return Plan(Told(block.note_id, "changed"), ((there, None),))
     # Whoever wrote the text of the site is named for the merged one, which holds it.
@@ -119,14 +137,14 @@ def _apply(
     texts: list[tuple[Written, str | None]],
     now: dt.datetime,
 ) -> bool:
-    """Add the revisions, unless the note has changed since it was seen."""
+    """Record what the file holds, and add the revisions, unless the note has changed meanwhile."""
     note = session.get(Note, block.note_id)
     if note is None or note.deleted_at or note.version != seen.version:
         return False
-    for text, editor in texts:
-        note.version += 1
-        add_revision(session, note.id, note.version, text, editor, now)
-    session.add(note)
+    if not texts:
+        session.get_one(NoteRevision, (note.id, note.version)).block_version = block.version
+    for number, (text, editor) in enumerate(texts):
+        add_revision(session, note, text, editor, now, None if number else block.version)
     return True
 
 
@@ -144,8 +162,12 @@ class Export(NamedTuple):
 def export(
     database: Database, meeting: str, text: str, titles: dict[str, str], now: dt.datetime
 ) -> Export:
-    """Changes nothing in the file; what it says of notes is taken into the database first."""
+    """Changes nothing in the file; what it says of notes is taken into the database first.
+
+    A block that could not be taken is not written over.
+    """
     told = take_back(database, text, titles, now)
+    left_alone = {note_id for note_id, what, _ in told if what == "left alone"}
     query = newest().where(col(Note.meeting) == meeting)
     with database.read() as session:
         rows = session.exec(query.order_by(col(Note.created_at), col(Note.id))).all()
@@ -155,7 +177,7 @@ def export(
             if note.visibility == "public"
         ]
     unsettled = [note.note_id for note in public if _is_unsettled(note.text)]
-    carried = [note for note in public if note.note_id not in unsettled]
+    carried = [note for note in public if note.note_id not in {*unsettled, *left_alone}]
     after = write_blocks(text, carried)
     return Export(text, after, carried, unsettled, len(rows) - len(public), told)
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from html import unescape
-from itertools import groupby
+from itertools import groupby, takewhile
 from typing import NamedTuple
 
 from markdown_it import MarkdownIt
@@ -117,9 +117,7 @@ def _runs(tokens: list[Token], start: int, end: int) -> Iterator[_Run]:
     """The lines of the list whose inner tokens these are, without looking into quotations."""
     owner = [(start, 1)] * (end - start)
     quotes = depth = 0
-    for token in tokens:
-        if token.level == 0:
-            break
+    for token in takewhile(lambda token: token.level, tokens):
         quotes += token.nesting if token.type.startswith("blockquote") else 0
         if token.type.startswith("list_item") and not quotes:
             depth += token.nesting
@@ -201,8 +199,6 @@ def _link(match: re.Match[str], definitions: dict[str, Definition]) -> Link | No
     if match["href"]:
         where = match.start("anchor"), match.start("href")
         return Link(begin, end, match["anchor"], where[0], unescape(match["href"]), where[1])
-    if match["text"] is None:
-        return None
     at = match.start("text")
     if match["open"] is not None:
         group = "url" if match["angle"] is None else "angle"

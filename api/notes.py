@@ -14,10 +14,10 @@ from sqlmodel.sql.expression import Select as SelectOfMany
 
 from api.bounded import TooMuchWork, bounded
 from api.database import UtcDateTime
-from api.members import Member, MemberOut
+from api.members import Member, MemberOut, still_member
 from api.note_files import PublishedNote
 from api.render import fingerprint, render_note, titles_in
-from api.wire import Conflict, Input, NotAllowed, NotThere, Stale, Storable, TooSlow, Word
+from api.wire import Conflict, Day, Input, NotAllowed, NotThere, Stale, Storable, TooSlow, Word
 
 LARGEST_NOTE = 16_384  # bytes: what renders in well under two seconds, however hostile
 
@@ -42,17 +42,24 @@ class Note(SQLModel, table=True):
 
 
 class NoteRevision(SQLModel, table=True):
-    """The text of a note as it was saved once. Rows are added and never changed."""
+    """The text of a note as it was saved once. Rows are added; no text is ever changed."""
 
     __tablename__ = "note_revision"
+    __table_args__ = (
+        sa.CheckConstraint("visibility IN ('private', 'group', 'public')", name="visibility"),
+    )
 
     note_id: str = Field(primary_key=True, foreign_key="note.id")
     version: int = Field(primary_key=True)
     editor_id: str | None = Field(foreign_key="member.id")  # none: it came from a published file
+    visibility: str  # the note's as this was saved; of a text from a published file, "public"
     body: str = Field(sa_type=sa.Text)
     html: str | None = Field(default=None, sa_type=sa.Text)
     fingerprint: str | None = None  # of the rules and titles by which `html` was made
     saved_at: dt.datetime = Field(sa_type=UtcDateTime)
+    # The note's block in a file was found to hold this text. A block bears the number of the
+    # version that was exported into it, whatever reviewers make of its text.
+    block_version: int | None = None
 
 
 Visibility = Literal["private", "group", "public"]
@@ -72,7 +79,7 @@ Body = Annotated[str, Storable, AfterValidator(_says_something)]
 
 class NoteIn(Input):
     id: uuid.UUID | None = None  # made by the client, so that a retry is recognised
-    meeting: dt.date | None = None
+    meeting: Day | None = None
     entry: Word | None = None
     body: Body
     visibility: Visibility = "group"
@@ -148,29 +155,32 @@ def add_note(
     session: Session, given: NoteIn, text: Written, member: MemberOut, now: dt.datetime
 ) -> tuple[str, bool]:
     """The note's id, and whether it is new: the same one may be sent twice."""
+    member = still_member(session, member)  # setting the text took its time
     note_id = str(given.id or uuid.uuid4())
     stored = session.get(Note, note_id)
     if stored:
-        first = session.get(NoteRevision, (note_id, 1))
-        same = first and (first.body, stored.meeting, stored.entry) == (text.body, *given.place)
-        if stored.author_id != member.id or not same:
+        if stored.author_id != member.id or not _is_same(session, stored, given):
             raise Conflict(f"id {note_id} was used for another note; make a new one")
         return note_id, False
     meeting, entry = given.place
-    session.add(
-        Note(
-            id=note_id,
-            meeting=meeting,
-            entry=entry,
-            author_id=member.id,
-            visibility=given.visibility,
-            version=1,
-            created_at=now,
-        )
+    note = Note(
+        id=note_id,
+        meeting=meeting,
+        entry=entry,
+        author_id=member.id,
+        visibility=given.visibility,
+        version=0,
+        created_at=now,
     )
-    session.flush()  # the revision refers to the note
-    add_revision(session, note_id, 1, text, member.id, now)
+    add_revision(session, note, text, member.id, now)
     return note_id, True
+
+
+def _is_same(session: Session, stored: Note, given: NoteIn) -> bool:
+    """Whether the note began as it is given now."""
+    first = session.get_one(NoteRevision, (stored.id, 1))
+    began = (first.body, first.visibility, stored.meeting, stored.entry)
+    return began == (given.body, given.visibility, *given.place)
 
 
 def change_note(
@@ -185,10 +195,8 @@ def change_note(
     note = _own_version(session, note_id, expected, member)
     if visibility not in (None, note.visibility) and note.author_id != member.id:
         raise NotAllowed("only its author chooses who may read a note")
-    note.version += 1
     note.visibility = visibility or note.visibility
-    session.add(note)
-    add_revision(session, note_id, note.version, text, member.id, now)
+    add_revision(session, note, text, member.id, now)
 
 
 def remove_note(
@@ -204,6 +212,7 @@ def _own_version(session: Session, note_id: str, expected: int | None, member: M
 
     Looking and changing are one transaction: nobody changes the note between the two.
     """
+    member = still_member(session, member)
     note, _, _ = find_row(session, note_id, member)
     if not may_change(note, member):
         raise NotAllowed("only its author or an organizer may change a note")
@@ -214,21 +223,27 @@ def _own_version(session: Session, note_id: str, expected: int | None, member: M
 
 def add_revision(
     session: Session,
-    note_id: str,
-    version: int,
+    note: Note,
     text: Written,
     editor_id: str | None,
     now: dt.datetime,
+    block_version: int | None = None,
 ) -> None:
+    """Make this the text of the note. What the block of a file holds is public."""
+    note.version += 1
+    session.add(note)
+    session.flush()  # the revision refers to the note
     session.add(
         NoteRevision(
-            note_id=note_id,
-            version=version,
+            note_id=note.id,
+            version=note.version,
             editor_id=editor_id,
+            visibility=note.visibility if block_version is None else "public",
             body=text.body,
             html=text.html,
             fingerprint=text.fingerprint,
             saved_at=now,
+            block_version=block_version,
         )
     )
     session.flush()
@@ -256,6 +271,14 @@ def newest() -> Rows:
 
 def may_see(member: MemberOut) -> sa.ColumnElement[bool]:
     return (col(Note.visibility) != "private") | (col(Note.author_id) == member.id)
+
+
+def may_see_version(note: Note, member: MemberOut) -> sa.ColumnElement[bool]:
+    """Of a note that the member may see. What was saved as private stays its author's alone."""
+    of_note = col(NoteRevision.note_id) == note.id
+    if note.author_id == member.id:
+        return of_note
+    return of_note & (col(NoteRevision.visibility) != "private")
 
 
 def may_change(note: Note, member: MemberOut) -> bool:

@@ -11,6 +11,7 @@ from api.content import Content, read_content
 from api.drafts import NotWritten
 from api.importing import clean, import_note, split_note
 from api.imports import Import
+from api.notefile import match_topics
 
 HERE = Path(__file__).parent
 SPECIMEN = HERE / "specimens" / "import" / "notes.md"
@@ -50,6 +51,21 @@ def assert_nothing_is_lost(source: str, result: Import) -> None:
 def is_within(some: list[str], all_: list[str]) -> bool:
     rest = iter(all_)
     return all(word in rest for word in some)
+
+
+def test_definitions_may_stand_in_several_places_of_a_note():
+    source = (
+        "# Notes\n\n## Papers\n\n- [One][1]. Ada Example, 2022.\n- [Two][2]. Bo Example, 2023.\n\n"
+        "[1]: https://example.org/one\n\nA word between.\n\n[2]: https://example.org/two\nstray\n"
+    )
+
+    result = split(source)
+
+    assert_nothing_is_lost(source, result)
+    assert {part.line: part.to for part in result.parts if "example.org" in part.text} == {
+        8: "docs/library/one.md:16",
+        12: "docs/library/two.md:16",
+    }
 
 
 def test_a_note_becomes_entries_and_a_meeting():
@@ -184,6 +200,29 @@ def test_an_entry_is_found_again_under_another_address(url):
     assert "a note of ours" in result.unplaced[0].text
 
 
+def test_an_entry_without_identifiers_is_found_again_by_its_address(tmp_path):
+    fields = "title: T\nauthors: [Ada]\nkind: tool\nyear: 2020\ntopics: [ioi]"
+    (tmp_path / "docs" / "library").mkdir(parents=True)
+    entry = tmp_path / "docs" / "library" / "2020-t.md"
+    entry.write_text(f"---\n{fields}\nurl: https://example.org/t\n---\n")
+
+    result = split("[T](https://example.org/t/) - ours\n", read_content(tmp_path / "docs"))
+
+    assert result.files == {}
+    assert [part.why for part in result.unplaced] == ["already in the library as 2020-t"]
+
+
+def test_a_label_that_is_itself_a_link_leads_itself():
+    source = "<https://intranet/list>: [One](https://one.example/x) - ours\n"
+    result = split(source)
+
+    text = result.files["docs/library/list.md"]
+    assert "url: https://intranet/list\n" in text
+    assert "[One](https://one.example/x) - ours" in text
+    assert not result.unplaced
+    assert_nothing_is_lost(source, result)
+
+
 @pytest.mark.parametrize(
     ("first", "second", "entries"),
     [
@@ -233,6 +272,7 @@ def test_a_heading_without_a_certain_date_opens_none(heading):
         ("[A](https://example.org/a.PDF)", "paper"),
         ("[A](https://vimeo.com/1)", "talk"),
         ("![video](v.png) [A](https://example.org/a)", "talk"),
+        ("![cover](c.png) [A](https://example.org/a)", "article"),
         ("[A](https://github.com/a/b)", "tool"),
         ("[A](https://notgithub.com/a)", "article"),
     ],
@@ -275,6 +315,39 @@ def test_a_date_on_a_line_of_its_own_opens_a_meeting_too(line, date):
 )
 def test_a_date_within_a_sentence_opens_none(line):
     assert split(f"{line}\n\nWords.\n").files == {}
+
+
+def test_a_header_that_cannot_be_read_is_part_of_the_note():
+    note = "author: the group\n---\n- [Toy](https://toy.example/toy) - good\n"
+    sound, twice = (f"---\n{more}{note}" for more in ("", "author: nobody\n"))
+
+    found = [split(source) for source in (sound, twice)]
+
+    for source, result in zip((sound, twice), found, strict=True):
+        assert_nothing_is_lost(source, result)
+    whys = [(part.line, part.why) for result in found for part in result.unplaced]
+    assert whys == [
+        (1, "the header of the note"),
+        (2, "a heading that names no topic; there are circuits"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("heading", "named"),
+    [
+        ("Circuits", True),
+        ("Circuit", True),
+        ("More circuitss", True),
+        ("Circiuts", True),
+        ("Cirkuits", True),
+        ("Circus", False),
+        ("Citruses", False),
+    ],
+)
+def test_a_heading_names_a_topic_up_to_one_slip(heading, named):
+    topics = {"circuits": "Circuits", "ioi": "Indirect objects"}
+
+    assert match_topics(heading, topics) == (["circuits"] if named else [])
 
 
 def test_a_log_of_dated_bullets_is_a_meeting_each():
@@ -386,6 +459,23 @@ def test_a_file_that_is_no_text_is_refused(tmp_path, content, message):
 
     with pytest.raises(NotWritten, match=message):
         import_note(path, project(tmp_path))
+
+
+def test_words_before_a_link_on_a_line_of_its_own_are_not_the_entrys():
+    source = (
+        "# Notes\n\n## Papers\n\nSome words first.\n[One](https://example.org/one). Ada, 2022.\n"
+    )
+    result = split(source)
+    assert_nothing_is_lost(source, result)
+    said = {part.text: part.to for part in result.parts}
+    assert said["Some words first."] == ""
+    assert said["[One](https://example.org/one). Ada, 2022."].startswith("docs/library/one.md:")
+
+
+def test_who_made_it_may_be_said_where_it_is_named_again():
+    link = "- [One](https://example.org/one)"
+    [file] = split(f"# Notes\n\n## Papers\n\n{link}\n{link} **Ada Example**\n").files.values()
+    assert "authors: [Ada Example]" in file
 
 
 def test_an_underlined_heading_of_several_lines_that_holds_a_link_is_kept():

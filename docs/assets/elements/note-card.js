@@ -37,6 +37,33 @@ function publication({ visibility, state, link }) {
   return state === "exported" ? "exported for a pull request" : "a draft";
 }
 
+/**
+ * Save a change; `tried` are the texts of this form whose reply was lost. Resolves to `{state, ...}`.
+ *
+ * saved: `note` is what the service has. lost: nobody knows; away: nothing was sent. `goesOn`:
+ * another text may still be saved in this one's place.
+ */
+export async function change(id, { body, visibility, version, tried = [] }) {
+  const headers = { "If-Match": `"${version}"` };
+  let reply;
+  try {
+    reply = await call(`notes/${id}`, { method: "PUT", body: { body, visibility }, headers });
+  } catch (error) {
+    if (!(error instanceof Unreachable)) throw error;
+    return { state: error.sent || tried.length ? "lost" : "away" };
+  }
+  if (reply.ok) return { state: "saved", note: reply.data };
+  if (reply.status === 401) return { state: "refused" };
+  if (reply.status === 404) return { state: "gone" };
+  if (reply.status !== 412) return { state: "rejected", why: complaint(reply), goesOn: true };
+  const { current, merged } = reply.data;
+  const isCurrent = (text) => text.body === current.body && text.visibility === current.visibility;
+  // The reply to an earlier try was lost: it had been saved.
+  if (isCurrent({ body, visibility })) return { state: "saved", note: current };
+  if (tried.some(isCurrent)) return change(id, { body, visibility, version: current.version });
+  return { state: "conflict", current, merged };
+}
+
 export class NoteCard {
   /** `changed` is called when the list should be asked for again. */
   constructor(changed) {
@@ -61,7 +88,8 @@ export class NoteCard {
     this.by.replaceChildren(words, ...(where ? [" · ", where] : []));
     fill(this.text, html);
     if (this.editing) {
-      this.tell(this.editing.version === version ? "" :
+      const isOurs = this.editing.version === version || this.editing.hasTried(note);
+      this.tell(isOurs ? "" :
         "Somebody else has just changed this note. Saving will show you both texts.");
     } else if (!this.actions.children.length) {
       this.offer();
@@ -134,31 +162,13 @@ export class NoteCard {
     this.editing.text.focus();
   }
 
-  async save({ body, visibility, version }) {
-    const path = `notes/${this.note.id}`;
-    const headers = { "If-Match": `"${version}"` };
-    let reply;
-    try {
-      reply = await call(path, { method: "PUT", body: { body, visibility }, headers });
-    } catch (error) {
-      if (!(error instanceof Unreachable)) throw error;
-      return { state: "away" };
-    }
-    if (reply.ok) {
-      this.show(reply.data);
+  async save(text) {
+    const outcome = await change(this.note.id, text);
+    if (outcome.state === "saved") {
+      this.show(outcome.note);
       this.changed();
-      return { state: "saved" };
     }
-    if (reply.status === 401) return { state: "refused" };
-    if (reply.status === 404) return { state: "gone" };
-    if (reply.status !== 412) return { state: "rejected", why: complaint(reply) };
-    const { current, merged } = reply.data;
-    // The reply to an earlier try was lost: it had been saved.
-    if (current.body === body && current.visibility === visibility) {
-      this.show(current);
-      return { state: "saved" };
-    }
-    return { state: "conflict", current, merged };
+    return outcome;
   }
 
   /** The first press asks, the second one deletes. */
@@ -172,9 +182,11 @@ export class NoteCard {
     const reply = await call(`notes/${this.note.id}`, { method: "DELETE", headers }).catch(() => null);
     button.textContent = "Delete";
     if (reply?.ok || reply?.status === 404) this.changed();
-    else this.tell(reply?.status === 412
+    else if (!reply) {
+      this.tell("It is not known whether the note was deleted: no reply came from the service. Try again later.");
+    } else this.tell(reply.status === 412
       ? "Not deleted: the note was changed meanwhile. Read it, then delete it."
-      : `Not deleted: ${reply ? complaint(reply) : "the service is not reachable"}.`);
+      : `Not deleted: ${complaint(reply)}.`);
   }
 
   async toggleHistory(button) {

@@ -1,6 +1,6 @@
 /** A form for the text of a note: kept on the device as it is typed, shown as it will look. */
 import { call, complaint, root } from "./api.js";
-import { fill, h } from "./dom.js";
+import { fill, h, uuid } from "./dom.js";
 import { complete } from "./note-links.js";
 import * as outbox from "./outbox.js";
 
@@ -17,6 +17,11 @@ const kept = (isKept) =>
     ? "Your text is kept on this device."
     : "Nothing can be kept on this device: leave this page open.";
 
+// A textarea holds every line end as \n, whatever it was given.
+const asTyped = (text) => text.replace(/\r\n?/g, "\n");
+const endsAllLinesWithCrlf = (text) =>
+  text.includes("\r\n") && !/[\r\n]/.test(text.replaceAll("\r\n", ""));
+
 /** What became of a text, in words. `isKept`: whether the draft is on the disk. */
 const SAID = {
   saved: () => "Saved.",
@@ -29,25 +34,31 @@ const SAID = {
     (why === "unreachable"
       ? "Not saved: the service is not reachable, and nobody is signed in here. "
       : "Not saved: you are not signed in. ") + kept(isKept),
-  away: (_, isKept) => `Not saved: the service is not reachable. ${kept(isKept)}`,
+  away: (_, isKept) => `Not saved: this device is offline. ${kept(isKept)}`,
   gone: (_, isKept) => `Not saved: the note was deleted meanwhile. ${kept(isKept)}`,
   conflict: (_, isKept) => `Not saved: the note was changed meanwhile. ${kept(isKept)}`,
-  lost: () =>
-    "Not saved: the service is not reachable, and nothing can be kept on this device. " +
-    "Leave this page open and try again later.",
+  lost: (_, isKept) =>
+    "It is not known whether your note was saved: no reply came from the service. " +
+    `${kept(isKept)} Save again later; it is stored once.`,
 };
 
 let made = 0;
 
 export class NoteEditor {
   /**
-   * `place` names the draft; `save({body, visibility, version})` resolves to `{state, ...}`.
+   * `place` names the draft; `save({id, body, visibility, version, tried})` resolves to
+   * `{state, ...}`. `tried` are the texts that were sent before without a reply, oldest first;
+   * each may have been saved. `id` is for a new note, the same until it is known to be saved.
    * `note` is the one that is changed, if any; `cancel` is called when its change is given up.
    */
   constructor({ place, label, save, note = null, cancel = null }) {
     Object.assign(this, { place, save, note });
     this.version = note?.version;
+    this.readBefore = note?.visibility; // who read the version that is being changed
     this.build(label, cancel);
+    this.beginAnew();
+    this.usesCrlf = endsAllLinesWithCrlf(note?.body ?? "");
+    this.given = ""; // the text last put into the form, with its own line ends
     if (note) this.set(note);
   }
 
@@ -90,14 +101,33 @@ export class NoteEditor {
     });
   }
 
+  /** The text with the line ends that its author gave it: who mends a word changes no others. */
+  get body() {
+    const typed = this.text.value;
+    if (typed === asTyped(this.given)) return this.given;
+    return this.usesCrlf ? typed.replaceAll("\n", "\r\n") : typed;
+  }
+
   get value() {
-    return { body: this.text.value, visibility: this.visibility.value, version: this.version };
+    const { id, body, version, readBefore, tried } = this;
+    return { id, body, visibility: this.visibility.value, version, readBefore, tried };
+  }
+
+  beginAnew() {
+    this.id = uuid();
+    this.tried = [];
   }
 
   set({ body, visibility }) {
+    this.given = body;
     this.text.value = body;
     if (visibility) this.visibility.value = visibility;
     this.show();
+  }
+
+  /** Whether a note is as it was sent from here without a reply. */
+  hasTried({ body, visibility }) {
+    return this.tried.some((text) => text.body === body && text.visibility === visibility);
   }
 
   /** Take up the draft of an earlier visit, unless something has been typed already. */
@@ -105,8 +135,13 @@ export class NoteEditor {
     const draft = await outbox.draft(this.place);
     if (!draft || this.touched) return;
     this.set(typeof draft === "string" ? { body: draft } : draft); // as an earlier version kept it
+    if (draft.tried?.length) Object.assign(this, { id: draft.id, tried: draft.tried });
     // A draft was written on a version that somebody may have changed since.
-    if (draft.version) this.version = draft.version;
+    if (draft.version && draft.version !== this.version) {
+      this.version = draft.version;
+      // An older draft does not tell; then nobody is taken to have chosen anew.
+      this.readBefore = draft.readBefore ?? draft.visibility;
+    }
     this.said.textContent = "This is what you had not saved yet.";
   }
 
@@ -115,7 +150,7 @@ export class NoteEditor {
     this.kept = outbox.saveDraft(this.place, this.value);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.show(), PREVIEW_MS);
-    const size = new TextEncoder().encode(this.text.value).length;
+    const size = new TextEncoder().encode(this.body).length;
     if (size > LARGEST) {
       this.said.textContent =
         `${size.toLocaleString("en")} bytes; a note may have ${LARGEST.toLocaleString("en")}.`;
@@ -148,6 +183,12 @@ export class NoteEditor {
     const isKept = Boolean(await outbox.saveDraft(this.place, sent));
     const outcome = await this.save(sent);
     this.sending = false;
+    if (outcome.state === "lost") {
+      if (!this.hasTried(sent)) this.tried.push({ body: sent.body, visibility: sent.visibility });
+      outbox.saveDraft(this.place, this.value);
+    } else if (outcome.state !== "away" && outcome.state !== "refused" && !outcome.goesOn) {
+      this.beginAnew();
+    }
     this.said.replaceChildren(SAID[outcome.state](outcome, isKept));
     if (outcome.state === "refused") {
       this.said.append(" ", h("a", { href: new URL("join/", root) }, "How to join"));
@@ -155,7 +196,7 @@ export class NoteEditor {
     if (outcome.state === "conflict") this.choose(outcome);
     if (outcome.state !== "saved" && outcome.state !== "kept") return;
     // Words typed while it was being sent are a new draft.
-    if (this.text.value === sent.body) {
+    if (this.body === sent.body) {
       this.text.value = "";
       this.touched = false;
       this.shown.replaceChildren();
@@ -166,23 +207,43 @@ export class NoteEditor {
     this.done?.(outcome);
   }
 
+  /**
+   * Who may read a note is not part of its text, and the author may have changed it elsewhere:
+   * that stands, unless another choice was made here too. What there is to know, in words.
+   */
+  adoptVisibility(saved) {
+    const chosen = this.visibility.value;
+    const choseHere = chosen !== this.readBefore;
+    this.readBefore = saved;
+    if (chosen === saved) return "";
+    if (choseHere) {
+      return `Who reads it is now “${VISIBLE[saved]}”; your choice here is “${VISIBLE[chosen]}”, ` +
+        "and replaces that when you save.";
+    }
+    this.visibility.value = saved;
+    return `Who reads it was changed meanwhile, from “${VISIBLE[chosen]}” to “${VISIBLE[saved]}”. ` +
+      "That stays when you save.";
+  }
+
   /** Somebody else saved meanwhile: three ways to go on, and no text is thrown away. */
   choose({ current, merged }) {
     const theirs = fill(h("div", { class: "preview" }), current.html);
+    const readers = this.adoptVisibility(current.visibility);
     const take = (label, body, words) => {
       const button = h("button", { class: "md-button", type: "button" }, label);
       button.addEventListener("click", () => {
         this.version = current.version;
+        this.usesCrlf = endsAllLinesWithCrlf(current.body);
         this.set({ body });
         this.changed();
         this.choices.hidden = true;
-        this.said.textContent = words;
+        this.said.textContent = `${words} ${readers}`.trim();
         this.text.focus();
       });
       return button;
     };
     const ways = [
-      take("Keep my text", this.text.value, "Your text replaces theirs when you save."),
+      take("Keep my text", this.body, "Your text replaces theirs when you save."),
       take("Take theirs", current.body, "This is their text."),
     ];
     if (merged) {
@@ -192,7 +253,8 @@ export class NoteEditor {
       ways.unshift(take("Put both together", merged.body, words));
     }
     this.choices.replaceChildren(
-      h("p", {}, "What it says now:"), theirs, h("p", { class: "buttons" }, ...ways));
+      h("p", {}, "What it says now:"), theirs, ...(readers ? [h("p", {}, readers)] : []),
+      h("p", { class: "buttons" }, ...ways));
     this.choices.hidden = false;
   }
 }

@@ -34,5 +34,7 @@ export async function history({ id, may_change, version: newest }, restore) {
     });
     return row;
   });
+  const isWhole = versions.length === Math.max(...versions.map(({ version }) => version));
+  if (!isWhole) rows.push(h("p", {}, "Versions that were for their author alone are not shown."));
   return h("div", { class: "history" }, ...rows);
 }

@@ -3,8 +3,8 @@
  * what members wrote there, and a form. Asks again every few seconds while it can be seen.
  */
 import { api, call, root } from "./api.js";
-import { h, uuid } from "./dom.js";
-import { NoteCard, waiting } from "./note-card.js";
+import { h } from "./dom.js";
+import { NoteCard, change, waiting } from "./note-card.js";
 import { NoteEditor } from "./note-editor.js";
 import * as outbox from "./outbox.js";
 
@@ -151,10 +151,30 @@ class ReadoutNotes extends HTMLElement {
     this.notes.append(...sent.map((entry) => waiting(entry, () => this.list())));
   }
 
-  async write({ body, visibility }) {
-    const outcome = await outbox.send("notes", { id: uuid(), ...this.where, body, visibility });
+  /**
+   * Whether an earlier try arrived may be unknown. It is sent again as it was: under one id the
+   * service stores it once. Another text then changes it.
+   */
+  async write({ id, body, visibility, tried }) {
+    const [first = { body, visibility }] = tried;
+    let outcome = await outbox.send("notes", { id, ...this.where, ...first });
+    if (first.body !== body || first.visibility !== visibility) {
+      outcome = await this.writeOver(outcome, id, { body, visibility, version: 1, tried });
+    }
     this.list();
     return outcome;
+  }
+
+  /** Change what has been written first, now that it is known to be saved. */
+  async writeOver(outcome, id, text) {
+    if (outcome.state === "kept") {
+      await outbox.discard(id); // it would be sent later, without this text
+      return { state: "lost" };
+    }
+    if (outcome.state !== "saved") return outcome;
+    const changed = await change(id, text);
+    if (changed.state !== "conflict") return changed;
+    return { state: "rejected", why: "what you sent first is saved, and was changed meanwhile" };
   }
 }
 
