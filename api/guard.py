@@ -26,7 +26,10 @@ API_POLICY = (
 
 
 class Guard:
-    """ASGI middleware around everything, so that no reply goes out without its headers."""
+    """ASGI middleware around everything, so that no reply goes out without its headers.
+
+    What is no request of HTTP does not come this far; `api.connections` refuses it.
+    """
 
     def __init__(self, app: ASGIApp, settings: Settings) -> None:
         self.app = RequestBodyLimitMiddleware(app, LARGEST_BODY)
@@ -44,7 +47,7 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        is_api = scope["path"].startswith("/api/")
+        is_api = _is_api(scope)
         begun = replaced = False
 
         async def send_with_headers(message: Message) -> None:
@@ -66,17 +69,8 @@ class Guard:
                 return
             await send_with_headers(message)
 
-        if not self._is_ours(scope):
-            detail = f"this service is reached at {self.origins[0]}, by no other name"
-            await _refuse(421, detail, "other-host", scope, receive, send_with_headers)
-            return
-        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
-            detail = "the address holds a character that cannot be stored; remove NUL"
-            await _refuse(400, detail, "invalid", scope, receive, send_with_headers)
-            return
-        if is_api and not self._may_change(scope):
-            detail = "a page of another site may change nothing here"
-            await _refuse(403, detail, "cross-site", scope, receive, send_with_headers)
+        if refusal := self._refusal(scope):
+            await _refuse(*refusal, scope, receive, send_with_headers)
             return
         try:
             await self.app(scope, receive, send_guarded)
@@ -85,6 +79,20 @@ class Guard:
                 detail = "a mistake of ours; it is in the log of the service"
                 await _refuse(500, detail, "error", scope, receive, send_with_headers)
             raise  # the server writes it to its log
+
+    def _refusal(self, scope: Scope) -> tuple[int, str, str] | None:
+        """Status, detail and code for a request that goes no further."""
+        if not self._is_ours(scope):
+            return (
+                421,
+                f"this service is reached at {self.origins[0]}, by no other name",
+                "other-host",
+            )
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            return 400, "the address holds a character that cannot be stored; remove NUL", "invalid"
+        if _is_api(scope) and not self._may_change(scope):
+            return 403, "a page of another site may change nothing here", "cross-site"
+        return None
 
     def _is_ours(self, scope: Scope) -> bool:
         """By its own name or by an address: a foreign name that leads here is somebody's trick."""
@@ -110,6 +118,10 @@ class Guard:
         if origin is None:
             return headers.get("sec-fetch-site") in (None, "none")
         return origin in self.origins or origin == f"{scope['scheme']}://{headers['host']}"
+
+
+def _is_api(scope: Scope) -> bool:
+    return bool(scope["path"].startswith("/api/"))
 
 
 def _headers(policy: str, caching: str) -> dict[bytes, bytes]:

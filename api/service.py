@@ -12,6 +12,7 @@ from api import editions
 from api.content import Content, read_content
 from api.database import Database
 from api.note_files import PublishedNote, read_published
+from api.questions import Question
 from api.settings import Settings
 
 log = logging.getLogger("readout")
@@ -29,6 +30,10 @@ class Service:
     markings: dict[str, Any] = field(default_factory=dict)
     # The notes that stand in files of the content, by id.
     published: dict[str, PublishedNote] = field(default_factory=dict)
+
+    def edition_of(self, question: Question) -> frozenset[str]:
+        """The versions of a question whose answers count together."""
+        return self.editions.get(question.id, frozenset()) | {question.version}
 
 
 def open_service(settings: Settings, clock: Callable[[], dt.datetime]) -> Service:

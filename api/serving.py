@@ -3,13 +3,14 @@
 import datetime as dt
 import logging
 import os
+import resource
 import socket
 from contextlib import suppress
 from pathlib import Path
 
 import typer
 
-from api.console import ROOT, fail, load_settings, open_database, remember_address
+from api.console import ROOT, fail, load_settings, open_database, remember_address, usable
 from api.settings import Settings
 
 FAILED = 70  # the disk or the file failed: whoever watches the service should start it again
@@ -50,7 +51,9 @@ def serve(host: str, port: int, *, build: bool, preview: bool) -> None:
             build_site(settings)
     from api.members import invite_first_organizer
 
-    code = database.write(lambda session: invite_first_organizer(session, dt.datetime.now(dt.UTC)))
+    now = dt.datetime.now(dt.UTC)
+    with usable(settings):
+        code = database.write(lambda session: invite_first_organizer(session, now))
     database.close()
     remember_address(settings)
     typer.echo(f"Readout is at {settings.base}/")
@@ -66,18 +69,23 @@ def listen(settings: Settings, host: str, port: int) -> None:
 
     from api.app import create_app
     from api.bounded import start_process
+    from api.connections import Connection
     from api.render import render_note
 
     if settings.log_format == "json":
         from api.telemetry import log_as_json
 
         log_as_json()
-    app = create_app(settings)
+    _allow_connections()
+    with usable(settings):
+        app = create_app(settings)
     start_process(render_note, "", {})  # else the first note would wait for it
     config = uvicorn.Config(
         app,
         host=host,
         port=port,
+        http=Connection,
+        ws="none",
         log_level="warning",
         # uvicorn's own lines go where ours go
         log_config=None if settings.log_format == "json" else uvicorn.config.LOGGING_CONFIG,
@@ -99,6 +107,13 @@ def listen(settings: Settings, host: str, port: int) -> None:
         raise typer.Exit(FAILED)
     if not server.started:
         raise typer.Exit(1)
+
+
+def _allow_connections() -> None:
+    """Use all files that the system grants, not the first thousand: each connection is one."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError):  # macOS grants "without end", and refuses it
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def _check_port(host: str, port: int) -> None:

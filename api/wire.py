@@ -1,8 +1,18 @@
 """What crosses the wire: the base of all input models, and refusals with their stable codes."""
 
+import datetime as dt
+import re
+import unicodedata
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+)
 
 
 class Refusal(Exception):
@@ -102,6 +112,31 @@ def _storable(text: str) -> str:
     return text
 
 
+# Persian and scripts of India are written with them, and pictures of people are put together.
+JOINERS = "\u200c\u200d"
+
+
+def is_unseen(character: str) -> bool:
+    """Whether a character ends a line, steers a terminal or turns the order of what follows."""
+    kind = unicodedata.category(character)
+    return kind in ("Cc", "Cf", "Cs", "Zl", "Zp") and character not in JOINERS
+
+
+def _on_one_line(name: str) -> str:
+    for place, character in enumerate(name, 1):
+        if is_unseen(character):
+            code = f"U+{ord(character):04X}"
+            raise ValueError(f"character {place} is {code}, which cannot be seen; take it out")
+    return name
+
+
+def _day(value: Any) -> Any:
+    # A number, in quotes too, would be taken for seconds since 1970.
+    if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+        raise ValueError("not a date; write it as 2023-11-07")
+    return value
+
+
 class Input(BaseModel):
     # A field that we do not know is a mistake to report; an infinite number cannot be stored.
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False, frozen=True)
@@ -109,8 +144,13 @@ class Input(BaseModel):
 
 Storable = AfterValidator(_storable)
 Name = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=80), Storable
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=80),
+    Storable,
+    AfterValidator(_on_one_line),
+    Field(description="One line, without control characters and marks that order text anew"),
 ]
+Day = Annotated[dt.date, BeforeValidator(_day)]
 Secret = Annotated[str, StringConstraints(min_length=1, max_length=200), Storable]
 ShortText = Annotated[str, StringConstraints(max_length=2_000), Storable]
 Word = Annotated[str, StringConstraints(max_length=500), Storable]

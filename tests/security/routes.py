@@ -55,7 +55,9 @@ class World:
 
     def as_organizer(self) -> TestClient:
         """A client of the organizer's that may be signed in as somebody else."""
-        return TestClient(self.own.app, cookies=dict(self.organizer.cookies))
+        # By cookie, signing in would end the session that comes along.
+        [token] = self.organizer.cookies.values()
+        return TestClient(self.own.app, headers={"Authorization": f"Bearer {token}"})
 
     def prepare(self, method: str, path: str) -> None:
         """Make anew what a call to this route may use up."""
@@ -129,6 +131,14 @@ class World:
 def world(join: Any) -> World:
     own, organizer = join("Ada"), join("Grace", "organizer")
     return World(own, organizer, TestClient(own.app))
+
+
+def removed(join: Any, group: World) -> TestClient:
+    """Who was a member, with the cookie of that time."""
+    gone = join("Eve")
+    eve = gone.get(f"{API}/me").json()["id"]
+    assert group.organizer.delete(f"{API}/members/{eve}").status_code == 204
+    return gone
 
 
 def dump(client: TestClient) -> dict[str, list[tuple[Any, ...]]]:

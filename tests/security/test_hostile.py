@@ -2,12 +2,14 @@
 
 import json
 import os
+import pickle
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from api.outputs import foreign
 from demos import notebooks
@@ -31,6 +33,8 @@ EVIL = {
     "animation": ("text/html", "<svg><set attributeName=onload to=alert(1) /></svg>"),
     "hidden": ("text/html", "<!--><img src=x onerror=alert(1)>-->"),
     "declaration": ("text/html", "<![CDATA[<img src=x onerror=alert(1)>]]>"),
+    "instruction": ("text/html", "<?php system('id') ?>"),
+    "comment without an end": ("text/html", "<p>x</p><!-- "),
     "style": ("text/html", "<style>body{display:none}</style>"),
     "in lines": ("text/html", ["<scr", "ipt>alert(1)</script>"]),
     "markdown": ("text/markdown", "*x* <img src=x onerror=alert(1)>"),
@@ -88,6 +92,36 @@ REFUSED = {
 }
 
 
+# The build reads mkdocs.yml as its author wrote it, like the code beside it; the check does not.
+SETTINGS = """\
+site_name: !!python/object/apply:os.system ["touch was-run"]
+copyright: !ENV CANARY
+"""
+
+
+PICKLES = ["docs/library/pickled.md", "docs/quizzes/pickled.yml", "model.safetensors"]
+
+
+class Pickled:
+    """Whoever unpickles it runs a command."""
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return os.system, (f"touch {MARK}",)
+
+
+def test_what_is_hostile_would_act_where_it_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Without this, the test below could pass because nothing in it would ever act."""
+    monkeypatch.chdir(tmp_path)
+    for run in (lambda: pickle.loads(pickle.dumps(Pickled())), lambda: load_settings(SETTINGS)):
+        run()
+        (tmp_path / MARK).unlink()
+
+
+def load_settings(text: str) -> object:
+    """As MkDocs does."""
+    return yaml.load(text.replace("!ENV ", ""), yaml.Loader)
+
+
 def test_the_check_of_a_pull_request_runs_nothing_and_tells_nothing(tmp_path: Path):
     """The workflow's steps on what somebody wrote, with a secret in reach."""
     tree = tmp_path / "tree"
@@ -99,6 +133,8 @@ def test_the_check_of_a_pull_request_runs_nothing_and_tells_nothing(tmp_path: Pa
     (tree / "docs/library/2022-hostile.md").write_text(ENTRY, "utf-8")
     for name, text in REFUSED.items():
         (tree / "docs/library" / name).write_text(text, "utf-8")
+    for name in PICKLES:
+        (tree / name).write_bytes(pickle.dumps(Pickled()))
     (tree / "docs/conftest.py").write_text(f"open({MARK!r}, 'w')")
     executed = tree / "demos/executed/00_ioi.ipynb"
     found = json.loads(executed.read_text("utf-8"))
@@ -110,6 +146,8 @@ def test_the_check_of_a_pull_request_runs_nothing_and_tells_nothing(tmp_path: Pa
     environment = {**os.environ, "CANARY": CANARY, "PYTHONPATH": str(tree)}
     said = ""
     for arguments in (["build", "--preview"], ["check", "--format", "github"]):
+        if arguments[0] == "check":
+            (tree / "mkdocs.yml").write_text(SETTINGS)
         done = subprocess.run(
             [sys.executable, "-c", "from api.cli import app; app()", *arguments],
             cwd=tree,
@@ -120,6 +158,7 @@ def test_the_check_of_a_pull_request_runs_nothing_and_tells_nothing(tmp_path: Pa
         )
         said += done.stdout + done.stderr
     assert "{{ config }}" in (tree / "site/library/2022-hostile/index.html").read_text("utf-8")
+    assert "docs/library/pickled.md" in said
     for name in (*REFUSED, "link.md"):
         assert f"docs/library/{name}" in said
     assert "demos/executed/00_ioi.ipynb,line=1::an output of cell" in said

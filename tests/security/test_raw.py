@@ -2,77 +2,19 @@
 
 import itertools
 import json
-from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
 from api import joining
 from tests.conftest import API, Join
+from tests.security.bodies import BODIES, VALUES, sent, spoiled, with_body
 from tests.security.routes import World, documented, dump, world
-
-MARK = "hunter2-canary"
-# Values as JSON text, put in the place of each field of a good body.
-VALUES = [
-    *("NaN", "Infinity", "-Infinity", "1e999", "-1e999", "1e-999", "-0", "-0.0", "0.1e1"),
-    *("9223372036854775807", "9223372036854775808", "-9223372036854775809", "9007199254740993"),
-    *("1" + "0" * 400, "0." + "1" * 400, "1" * 5_000),
-    *("null", "true", "false", "{}", "[]", '""', '" "', '"\\u0000"', '"a\\u0000b"'),
-    *('"\\ud800"', '"\\udfff\\ud800"', '"\\ufffe\\uffff"', '"\\u202e\\u2066"', '"\\ufeff"'),
-    *('"\\r\\n\\t"', '"😀"', '"e\\u0301"', '"' + "x" * 40_000 + '"', '"' + "\\u0301" * 5_000 + '"'),
-    *("[" * 500 + "]" * 500, '{"a":' * 500 + "1" + "}" * 500, '["' + '","'.join("a" * 500) + '"]'),
-    *("[null]", '[[["a"]]]', '{"a": {"b": []}}', '{"": ""}', '{"__proto__": {"x": 1}}'),
-    *('{"a": 1, "a": 2}', "[true, false]", "[NaN]", '{"a": 1e999}', '["\\ud800"]'),
-    *('"2026-02-30"', '"0000-00-00"', '"9999-12-31"', '"-1"', '"2026-03-12T00:00:00Z"', "0", "-1"),
-    *('"00000000-0000-0000-0000-000000000000"', '"{8d9a5bd3-6f4e-4b3c-9a51-0c5a6b7c8d9e}"'),
-    *(f'"\' OR 1=1 --{MARK}"', f'"]; DROP TABLE member; {MARK}"', '"%s%n{0}{{7*7}}${7*7}"'),
-    *('"../../etc/passwd"', '"\\\\\\\\host\\\\share"', f'"<script>{MARK}</script>"'),
-]
-BODIES = [
-    *(b"", b" ", b"{", b"}", b"[", b"null", b"true", b"0", b'""', b"[]", b"{}", b"nul", b"'a'"),
-    *(b"NaN", b"1e999", b"-", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf{}", b'"\xed\xa0\x80"', b"\x80"),
-    *(b'{"a":1,}', b"{a:1}", b'{"a" 1}', b"[" * 30_000, b'{"a":' * 10_000, b'"' + b"x" * 60_000),
-    *(b"\x1f\x8b\x08\x00", b"<xml/>", b"a=1&b=2", b"--b\r\n\r\n", "{}".encode("utf-16")),
-    b"{" + b",".join(b'"k%d":%d' % (n, n) for n in range(3_000)) + b"}",
-    json.dumps({MARK: MARK, "password": MARK}).encode(),
-]
-JSON = {"content-type": "application/json"}
 
 
 @pytest.fixture
 def group(join: Join) -> World:
     return world(join)
-
-
-def with_body(group: World) -> list[tuple[str, str]]:
-    return [route for route in documented() if group.body(*route) is not None]
-
-
-def spoiled(good: dict[str, Any]) -> Iterator[bytes]:
-    """The body with each value in the place of each field, and with a field that is not there."""
-    for name in good:
-        for value in VALUES:
-            rest = {other: good[other] for other in good if other != name}
-            start = json.dumps(rest)[:-1]
-            yield f'{start}{", " if rest else ""}"{name}": {value}}}'.encode()
-    yield json.dumps({**good, "is_admin": True}).encode()
-    yield json.dumps({**good, "password": MARK}).encode()
-
-
-def sent(group: World, route: tuple[str, str], body: bytes) -> str | None:
-    """A complaint, or None for a reply as it should be."""
-    given = {**JSON, "If-Match": '"1"'}
-    visitor = group.as_organizer()  # a good code among the bodies would sign somebody else in
-    reply = visitor.request(route[0], group.fill(route[1]), content=body, headers=given)
-    if reply.status_code >= 500:
-        return f"{route} {body[:90]!r} {reply.status_code}"
-    if reply.status_code >= 400:
-        said = reply.json()
-        repeats = reply.status_code == 422 and (MARK in reply.text or len(reply.text) > 2_000)
-        if repeats or not {"detail", "code"} <= set(said):
-            return f"{route} {body[:90]!r} {reply.text[:200]}"
-    return None
 
 
 def test_no_body_whatever_is_an_error_of_the_service(group: World, monkeypatch: pytest.MonkeyPatch):

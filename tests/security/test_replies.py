@@ -265,6 +265,26 @@ def test_no_address_leaves_the_folder_of_the_site(site: TestClient):
     assert site.get("/library/").text == "a page"
 
 
+def test_no_folder_is_listed_and_no_error_is_shown(
+    site: TestClient, monkeypatch: pytest.MonkeyPatch
+):
+    folder = site.app.state.service.settings.site_dir
+    (folder / "pictures").mkdir()
+    (folder / "pictures" / "of-one.png").write_bytes(b"x")
+    for path in ("/", "/pictures", "/pictures/"):
+        reply = site.get(path)
+        assert (reply.status_code, "of-one" in reply.text) == (404, False), path
+    assert site.get("/pictures/of-one.png").content == b"x"
+
+    assert not site.app.debug
+    monkeypatch.setattr(site.app.state.service.database, "find", fail)
+    visitor = TestClient(site.app, raise_server_exceptions=False)
+    reply = visitor.get(f"{API}/me", headers={"Authorization": "Bearer x", "Accept": "text/html"})
+    assert reply.status_code == 500
+    for told in ("planted", "Traceback", ".py"):
+        assert told not in reply.text
+
+
 # Sizes -------------------------------------------------------------------------------------------
 
 
@@ -357,7 +377,8 @@ def test_the_log_tells_no_secret_and_is_not_written_by_others(
         secrets += [
             group.ids.get("invite", mark),
             group.ids.get("code", mark),
-            *(cookie.value for cookie in visitor.cookies.jar),
+            *visitor.cookies.values(),
+            *group.organizer.cookies.values(),
         ]
     written = caplog.text + "".join(capfd.readouterr())
     assert "made an invitation" in written
