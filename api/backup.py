@@ -6,25 +6,29 @@ has been checked and is on the disk.
 
 import datetime as dt
 import hashlib
+import itertools
 import os
 import shutil
 import stat
+import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import sqlalchemy as sa
-from pydantic import BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, ValidationError
 
 from api.engines import BUSY_TIMEOUT_MS, Unusable, sqlite_driver
 from api.migrate import revisions
 
 # What SQLite keeps beside a file. Beside a backup it belongs to another file, and would spoil it.
 COMPANIONS = ("-wal", "-shm", "-journal")
+# A backup that is under way writes into its copy, or is checking it, which takes minutes.
+ABANDONED_S = 3_600
 POSTGRESQL = (
     "PostgreSQL brings its own: pg_dump --format=custom --file=readout.dump DATABASE makes a "
-    "backup of a running service, pg_restore --clean --dbname=DATABASE readout.dump restores it"
+    "backup of a running service, pg_restore fills a new database from it: see docs/operating.md"
 )
 
 
@@ -38,7 +42,7 @@ class Manifest(BaseModel):
     sha256: str
     bytes: int
     schema_revision: str
-    made_at: dt.datetime
+    made_at: AwareDatetime
     rows: dict[str, int]
 
 
@@ -66,26 +70,44 @@ def backup(source: Path, target: Path, now: dt.datetime) -> Manifest:
         raise Unusable(f"{target} is there already; name another file")
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.partial")
+    _forget_abandoned(target.parent)
     partial.unlink(missing_ok=True)  # of a backup that was interrupted
     partial.touch(0o600)  # for our eyes only; into an empty file SQLite copies as into none
-    with _driver_errors(f"cannot copy {source} to {target}"), _connect(source) as connection:
-        connection.execute("VACUUM INTO ?", (str(partial),))
-    rows, revision = _inspect(partial)
-    manifest = Manifest(
-        sha256=_hash(partial),
-        bytes=partial.stat().st_size,
+    described = manifest_of(partial)
+    try:
+        with _driver_errors(f"cannot copy {source} to {target}"), _connect(source) as connection:
+            connection.execute("VACUUM INTO ?", (str(partial),))
+        manifest = _describe(partial, source, now)
+        _sync(partial)
+        described.write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
+        _sync(described)
+        described.rename(manifest_of(target))
+        partial.rename(target)
+    finally:
+        for left in (partial, described):
+            left.unlink(missing_ok=True)
+    _sync(target.parent)
+    return manifest
+
+
+def _describe(file: Path, source: Path, now: dt.datetime) -> Manifest:
+    rows, revision = _inspect(file, source)  # what is wrong with a fresh copy, the database has
+    return Manifest(
+        sha256=_hash(file),
+        bytes=file.stat().st_size,
         schema_revision=revision,
         made_at=now,
         rows=rows,
     )
-    _sync(partial)
-    described = manifest_of(partial)
-    described.write_text(manifest.model_dump_json(indent=2) + "\n", "utf-8")
-    _sync(described)
-    described.rename(manifest_of(target))
-    partial.rename(target)
-    _sync(target.parent)
-    return manifest
+
+
+def _forget_abandoned(folder: Path) -> None:
+    """Delete what is left of backups that were killed. Their names are of other seconds."""
+    oldest = time.time() - ABANDONED_S
+    for left in folder.glob("*Z.sqlite3.partial*"):
+        with suppress(FileNotFoundError):  # another backup deleted it
+            if left.stat().st_mtime < oldest:
+                left.unlink()
 
 
 def verify(file: Path) -> Manifest:
@@ -107,7 +129,7 @@ def verify(file: Path) -> Manifest:
         raise Damaged(f"{file} has {size} bytes, and had {manifest.bytes} when it was made")
     if _hash(file) != manifest.sha256:
         raise Damaged(f"{file} has changed since it was made: its checksum is another")
-    rows, revision = _inspect(file)
+    rows, revision = _inspect(file, file)
     if (rows, revision) != (manifest.rows, manifest.schema_revision):
         raise Damaged(f"{described} tells of other rows than {file} has")
     return manifest
@@ -135,7 +157,11 @@ def restore(file: Path, target: Path, now: dt.datetime, *, force: bool = False) 
     if _hash(partial) != manifest.sha256:
         partial.unlink()
         raise Damaged(f"the copy of {file} differs from it; the disk is failing")
-    kept = _keep_aside(target, now) if target.exists() else None
+    try:
+        kept = _keep_aside(target, now)
+    except Unusable:
+        partial.unlink()
+        raise
     partial.rename(target)
     _sync(target.parent)
     return Restored(manifest, kept)
@@ -150,9 +176,13 @@ def default_target(source: Path, now: dt.datetime) -> Path:
     return backups_of(source) / f"readout-{now:%Y%m%dT%H%M%S}Z.sqlite3"
 
 
-def forget_old(folder: Path, keep: int) -> list[Path]:
-    """Delete all but the newest backups of a folder; the deleted ones."""
-    old = sorted(folder.glob("readout-*Z.sqlite3"))[:-keep]
+def forget_old(made: Path, keep: int) -> list[Path]:
+    """Delete all but `keep` backups beside the one just made: the newest, and it; the deleted ones.
+
+    A clock that was wrong once gives a name that is newer than all that follow.
+    """
+    others = sorted(file for file in made.parent.glob("readout-*Z.sqlite3") if file != made)
+    old = others[: max(len(others) - (keep - 1), 0)]
     for file in old:
         file.unlink()
         manifest_of(file).unlink(missing_ok=True)
@@ -163,44 +193,62 @@ def manifest_of(file: Path) -> Path:
     return file.with_name(f"{file.name}.json")
 
 
-def _keep_aside(target: Path, now: dt.datetime) -> Path:
-    """Give a database another name as well, if nobody uses it; its log, the other name alone."""
-    driver = sqlite_driver()
-    try:
-        with _connect(target) as connection:
-            # Moves the log into the file. Refused while somebody else has the database open.
-            connection.execute("PRAGMA journal_mode = DELETE")
-    except driver.OperationalError:
-        raise Unusable(f"{target} is in use; stop the service first") from None
-    except driver.DatabaseError:
-        pass  # damaged: kept as it is, with its log
-    kept = target.with_name(f"{target.name}.replaced-{now:%Y%m%dT%H%M%S}Z")
+def _keep_aside(target: Path, now: dt.datetime) -> Path | None:
+    """Give a database another name as well, if nobody uses it; its log, the other name alone.
+
+    A log is put aside without its database too: SQLite would play it into the one that comes.
+    """
+    kept = _unused(target.with_name(f"{target.name}.replaced-{now:%Y%m%dT%H%M%S}Z"))
+    if target.exists():
+        _take_in_log(target)
     for companion in COMPANIONS:
         part = target.with_name(target.name + companion)
         if part.exists():
             part.rename(kept.with_name(kept.name + companion))
+    if not target.exists():
+        return None
     try:
         kept.hardlink_to(target)  # at no moment is there no database
-    except OSError:  # a disk that has no second names, or a second restore in this second
+    except OSError:  # a disk that has no second names
         shutil.copy2(target, kept)
         _sync(kept)
     return kept
 
 
-def _inspect(file: Path) -> tuple[dict[str, int], str]:
+def _take_in_log(target: Path) -> None:
+    """Move the log into the file. Raises Unusable while somebody else has the database open."""
+    driver = sqlite_driver()
+    try:
+        with _connect(target) as connection:
+            connection.execute("PRAGMA journal_mode = DELETE")
+    except driver.OperationalError:
+        raise Unusable(f"{target} is in use; stop the service first") from None
+    except driver.DatabaseError:
+        pass  # damaged: kept as it is, with its log
+
+
+def _unused(file: Path) -> Path:
+    """A name that no file has: this one, or numbered, where that is of the same second."""
+    names = (file.with_name(f"{file.name}-{number}") for number in itertools.count(2))
+    return next(name for name in itertools.chain([file], names) if not name.exists())
+
+
+def _inspect(file: Path, blamed: Path) -> tuple[dict[str, int], str]:
     """Rows of each table, and the schema. Raises Damaged if SQLite finds anything wrong."""
+    # Opened for writing: of a file that it may only read, SQLite checks no CHECK constraint.
+    address = f"{file.absolute().as_uri()}?mode=rw&nolock=1"
     with (
-        _driver_errors(f"{file} is damaged", Damaged),
-        closing(sqlite_driver().connect(f"{file.absolute().as_uri()}?immutable=1", uri=True)) as db,
+        _driver_errors(f"{blamed} is damaged", Damaged),
+        closing(sqlite_driver().connect(address, uri=True)) as db,
     ):
         for check in ("integrity_check", "foreign_key_check"):
             if problems := [row for row in db.execute(f"PRAGMA {check}") if row != ("ok",)]:
-                raise Damaged(f"{file} is damaged: {check} says {problems[0]}")
+                raise Damaged(f"{blamed} is damaged: {check} says {problems[0]}")
         names = "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%'"
         tables = sorted(name for (name,) in db.execute(names))
-        if "alembic_version" not in tables:
-            raise Damaged(f"{file} is no database of Readout: it has no schema version")
         rows = {name: _count(db, name) for name in tables}
+        if not rows.get("alembic_version"):
+            raise Damaged(f"{blamed} is no database of Readout: it has no schema version")
         (revision,) = db.execute("SELECT version_num FROM alembic_version").fetchone()
     return rows, str(revision)
 

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from api.console import fail, load_settings, open_database
+from api.console import fail, load_settings, open_database, usable
 
 
 def backup(
@@ -29,7 +29,7 @@ def backup(
         source = copies.database_file(load_settings().database_url)
         target = file or copies.default_target(source, now)
         manifest = copies.backup(source, target, now)
-        old = copies.forget_old(target.parent, keep) if keep else []
+        old = copies.forget_old(target, keep) if keep else []
     except (Unusable, copies.Damaged, OSError) as error:
         fail(str(error))
     typer.echo(str(target))
@@ -74,12 +74,15 @@ def migrate() -> None:
 
     Example: readout migrate
     """
+    from api.database import Database
     from api.migrate import newest, present
 
-    database = open_database(load_settings(), migrated=False)
-    before = present(database)
-    database.close()
-    open_database(load_settings()).close()
+    settings = load_settings()
+    with usable(settings):
+        database = Database(settings.database_url)
+        before = present(database)
+        database.close()
+    open_database(settings).close()
     typer.echo(f"schema {newest()}" + ("" if before == newest() else f", was {before or 'empty'}"))
 
 

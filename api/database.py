@@ -23,7 +23,7 @@ from anyio import to_thread
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session, SQLModel
 
-from api.engines import postgresql_engine, sqlite_engine
+from api.engines import Unusable, make_anew, postgresql_engine, sqlite_engine
 
 # A later migration can only change a constraint that it can name.
 SQLModel.metadata.naming_convention = {
@@ -102,6 +102,7 @@ class Database:
     """
 
     def __init__(self, url: str) -> None:
+        self.url = url
         self.is_sqlite = url.startswith("sqlite:")
         self.failure: str | None = None
         self.on_failure: Callable[[], None] = lambda: None
@@ -159,6 +160,18 @@ class Database:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._wait(_Waiting(handler, item, future))
         return await future
+
+    def leave_no_trace(self) -> None:
+        """After an erasure: take what was erased out of free pages and out of the log, if possible.
+
+        It is erased without that, and waits for nobody. PostgreSQL does it by itself, later.
+        """
+        if not self.is_sqlite:
+            return
+        try:
+            make_anew(self.url)
+        except Unusable as error:
+            log.warning("what was erased may be in the file until another erasure: %s", error)
 
     async def find(self, query: sa.Executable, values: dict[str, Any]) -> sa.Row[Any] | None:
         """The first row of a query that an index answers."""
@@ -265,8 +278,10 @@ class Database:
             self.counts.commits += 1
             self.counts.writes += len(batch)
             return outcomes
-        except (OperationalError, Failed) as error:
-            return [error] * len(batch)  # a full disk or a broken file is everyone's affair
+        except Failed as error:
+            return [error] * len(batch)
+        except OperationalError as error:
+            return [_said_first(error)] * len(batch)  # a full disk is everyone's affair
         except Exception as error:
             if len(batch) == 1:
                 return [error]
@@ -301,20 +316,25 @@ def _reading(engine: sa.Engine) -> Iterator[Session]:
 
 def _again_if_asked(attempt: Callable[[], T]) -> T:
     """What PostgreSQL says of two transactions that met: one of them begins again."""
-    for number in range(TRIES):
+    for number in range(TRIES - 1):
         try:
             return attempt()
         except DBAPIError as error:
-            again = getattr(error.orig, "sqlstate", None) in TO_BEGIN_AGAIN
-            if not again or number == TRIES - 1:
+            if getattr(error.orig, "sqlstate", None) not in TO_BEGIN_AGAIN:
                 raise
             time.sleep(0.01 * 2**number)
-    raise AssertionError("unreachable")
+    return attempt()
 
 
 def sqlite_name(error: object) -> str:
     """The name of SQLite's error, "SQLITE_FULL"; empty for any other."""
     return str(getattr(error, "sqlite_errorname", None) or "")
+
+
+def _said_first(error: OperationalError) -> OperationalError:
+    """On a full disk SQLite takes all back, and the end of a savepoint fails for want of it."""
+    earlier = error.__context__
+    return _said_first(earlier) if isinstance(earlier, OperationalError) else error
 
 
 def _is_locked(outcome: object) -> bool:

@@ -11,18 +11,30 @@ import sqlalchemy as sa
 
 from api.backup import Damaged, backups_of, database_file, verify
 from api.console import ROOT
-from api.database import Database
-from api.engines import Unusable, sqlite_driver
-from api.migrate import newest, present
+from api.database import FATAL, Database, sqlite_name
+from api.engines import GIVE, Unusable, remedy, sqlite_driver
+from api.migrate import newest, present, revisions
 from api.settings import Settings
 
 LARGEST_LOG_BYTES = 64 * 2**20
 LEAST_FREE_BYTES = 200 * 2**20
 BACKUP_LASTS = dt.timedelta(days=2)
+A_CLOCK_MAY_DIFFER = dt.timedelta(hours=1)
 # On these, SQLite's locks or its syncs do not hold.
 NETWORKED = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "fuse.sshfs", "ceph", "glusterfs"}
 # By table, the column that says when something was stored.
 MOMENTS = {"answer": "answered_at", "note_revision": "saved_at", "member": "joined_at"}
+DAMAGED = (
+    "stop the service, keep a copy of the file, and restore the newest backup: "
+    "readout restore FILE --force"
+)
+# How the name of SQLite's error begins, and what to do; the first that fits. Only SQLite gives one.
+ANSWERS = (
+    ((*FATAL, "SQLITE_ERROR"), DAMAGED),
+    (("SQLITE_BUSY", "SQLITE_LOCKED"), "end the program that holds it"),
+    (("SQLITE_",), GIVE),
+    (("",), "start PostgreSQL, or mend its address in READOUT_DATABASE_URL"),
+)
 
 
 class Finding(NamedTuple):
@@ -36,30 +48,46 @@ class Finding(NamedTuple):
 
 
 def examine(settings: Settings) -> Iterator[Finding]:
-    yield from _site(settings)
+    yield from _told(_site(settings))
     if settings.database_url.startswith("sqlite:"):
-        file = database_file(settings.database_url)
-        if not file.is_file():
-            yield Finding(f"no database {file}", "readout serve makes one; or restore a backup")
-            return
+        yield from _told(_sqlite(settings.database_url))
+    else:
+        yield from _told(_opened(settings.database_url))
+
+
+def _told(findings: Iterator[Finding]) -> Iterator[Finding]:
+    """The findings; where something keeps from going on, that is the last of them."""
     try:
-        database = Database(settings.database_url)
+        yield from findings
     except Unusable as error:
         yield Finding("the database cannot be opened", str(error))
+    except sa.exc.DBAPIError as error:
+        said, name = str(error.orig).strip().splitlines()[0], sqlite_name(error.orig)
+        todo = next(todo for begins, todo in ANSWERS if name.startswith(begins))
+        yield Finding(f"the database does not answer: {said}", todo)
+    except OSError as error:
+        yield Finding(f"cannot look further: {error}", remedy(error))
+
+
+def _sqlite(url: str) -> Iterator[Finding]:
+    file = database_file(url)
+    try:
+        file.stat()
+    except FileNotFoundError:
+        yield Finding(f"no database {file}", "readout serve makes one; or restore a backup")
         return
+    yield from _told(_opened(url))
+    yield from _backups(backups_of(file))
+
+
+def _opened(url: str) -> Iterator[Finding]:
+    database = Database(url)
     try:
         if database.is_sqlite:
-            yield from _file(file)
+            yield from _file(database_file(url))
         yield from _database(database)
-    except sa.exc.DBAPIError as error:
-        yield Finding(
-            f"the database does not answer: {str(error.orig).strip().splitlines()[0]}",
-            "if it is damaged, restore the newest backup: readout restore FILE --force",
-        )
     finally:
         database.close()
-    if database.is_sqlite:
-        yield from _backups(backups_of(file))
 
 
 def _site(settings: Settings) -> Iterator[Finding]:
@@ -121,9 +149,12 @@ def _file_system(folder: Path) -> str:
 def _database(database: Database) -> Iterator[Finding]:
     revision = present(database)
     if revision != newest():
+        known = revision is None or revision in revisions()
         yield Finding(
             f"the database has schema {revision or 'none'}, this version needs {newest()}",
-            "readout migrate",
+            "readout migrate"
+            if known
+            else "install the newer version of Readout, or restore a backup from before it",
         )
     else:
         yield Finding(f"{database.kind}, schema {revision}")
@@ -178,7 +209,11 @@ def _backups(folder: Path) -> Iterator[Finding]:
         yield Finding(f"the newest backup is damaged: {error}", "readout backup")
         return
     age = dt.datetime.now(dt.UTC) - manifest.made_at
-    if age > BACKUP_LASTS:
+    if age < -A_CLOCK_MAY_DIFFER:
+        yield Finding(
+            f"{files[-1]} was made by a clock that ran ahead", "rename it or take it away"
+        )
+    elif age > BACKUP_LASTS:
         yield Finding(f"the newest backup is {age.days} days old", "readout backup, once a day")
     else:
         yield Finding(f"the newest backup is whole: {files[-1]}")

@@ -1,5 +1,6 @@
 """Connections to SQLite and PostgreSQL, with the settings under which they keep their promises."""
 
+import errno
 import importlib
 from pathlib import Path
 from typing import Any
@@ -9,10 +10,22 @@ import sqlalchemy as sa
 OLDEST_SQLITE = (3, 51, 3)  # before it, two connections could corrupt a file in WAL mode
 BUSY_TIMEOUT_MS = 5_000
 CHECKPOINT_PAGES = 1_000  # of 4 KB in the log, before they are moved into the file
+GIVE = "give it and its folder to the user that runs Readout"
+# What to do when the system refuses a file or a folder.
+REMEDIES = {
+    errno.EACCES: GIVE,
+    errno.EPERM: GIVE,
+    errno.EROFS: "mount its disk for writing",
+    errno.ENOSPC: "free some room on its disk",
+}
 
 
 class Unusable(Exception):
     """The database cannot be used as it is. The message says what to do."""
+
+
+def remedy(error: OSError) -> str:
+    return REMEDIES.get(error.errno or 0, "mend that, or name another place")
 
 
 def sqlite_engine(url: str, *, writes: bool) -> sa.Engine:
@@ -23,11 +36,15 @@ def sqlite_engine(url: str, *, writes: bool) -> sa.Engine:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # ours alone
     except OSError as error:
-        raise Unusable(f"cannot make the folder {path.parent}: {error.strerror}") from error
+        why = f"cannot make the folder {path.parent}: {error.strerror}"
+        raise Unusable(f"{why}; {remedy(error)}") from error
     try:
+        if path.is_dir():
+            raise Unusable(f"{path} is a folder; name a file in it: {url}/readout.sqlite3")
         path.touch(0o600)
     except OSError as error:
-        raise Unusable(f"cannot write to {path}: {error.strerror}; mend its owner") from error
+        why = f"cannot write to {path}: {error.strerror}"
+        raise Unusable(f"{why}; {remedy(error)}") from error
     engine = sa.create_engine(
         url,
         module=driver,
@@ -46,6 +63,7 @@ def sqlite_engine(url: str, *, writes: bool) -> sa.Engine:
             raise Unusable(f"{path} cannot use a write-ahead log; keep it on a local disk")
         run("PRAGMA synchronous = FULL")  # NORMAL loses acknowledged commits in a power cut
         run("PRAGMA foreign_keys = ON")  # off by default, per connection
+        run("PRAGMA secure_delete = ON")  # what is deleted is overwritten, not left in free pages
         run("PRAGMA trusted_schema = OFF")
         run("PRAGMA cell_size_check = ON")
         run(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
@@ -59,6 +77,29 @@ def sqlite_engine(url: str, *, writes: bool) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def make_anew(url: str) -> None:
+    """Write an SQLite file anew from its rows, and empty its log.
+
+    Overwriting what is deleted is not enough: where a page was divided, a copy of a row may be
+    left that deleting the row does not reach. Raises Unusable if it cannot be done now.
+    """
+    engine = sqlite_engine(url, writes=True)
+    try:
+        connection = engine.raw_connection()  # neither can be done in a transaction
+        try:
+            run = connection.cursor().execute
+            run("VACUUM")
+            is_held, _, _ = run("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        finally:
+            connection.close()
+    except sqlite_driver().Error as error:
+        raise Unusable(f"the database cannot be written anew: {error}") from error
+    finally:
+        engine.dispose()
+    if is_held:
+        raise Unusable("somebody reads from the log, so that it cannot be emptied")
 
 
 def sqlite_driver() -> Any:
@@ -89,4 +130,4 @@ def postgresql_engine(url: str) -> sa.Engine:
             connect_args={"options": "-c synchronous_commit=on -c timezone=UTC"},
         )
     except ImportError as error:
-        raise Unusable("PostgreSQL needs its driver; pip install 'readout[postgresql]'") from error
+        raise Unusable("PostgreSQL needs its driver; pip install 'psycopg[binary]'") from error

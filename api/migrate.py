@@ -36,11 +36,22 @@ def newest() -> str:
 
 
 def present(database: Database) -> str | None:
-    """The schema that the database has; None for an empty one."""
+    """The schema that the database has; None for an empty one.
+
+    Raises Unusable if nobody can tell: the tables are there, and what they are a version of is not.
+    """
     with database.engine.connect() as connection:
-        if not sa.inspect(connection).has_table("alembic_version"):
-            return None
-        return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+        tables = sa.inspect(connection).get_table_names()
+        revision: str | None = None
+        if "alembic_version" in tables:
+            query = connection.exec_driver_sql("SELECT version_num FROM alembic_version")
+            revision = query.scalar()
+    if revision is None and "member" in tables:
+        raise Unusable(
+            "the database has members and no schema version; restore a backup: "
+            "see docs/operating.md"
+        )
+    return revision
 
 
 def migrate(database: Database) -> bool:
@@ -96,12 +107,15 @@ def _upgrade(connection: sa.Connection) -> None:
 
 
 def _copy(database: Database) -> None:
-    from api.backup import backup, backups_of, database_file
+    from api.backup import Damaged, backup, backups_of, database_file
 
     now = dt.datetime.now(dt.UTC)
     source = database_file(str(database.engine.url))
     target = backups_of(source) / f"before-{newest()}-{now:%Y%m%dT%H%M%S%f}Z.sqlite3"
-    backup(source, target, now)
+    try:
+        backup(source, target, now)
+    except (Damaged, OSError) as error:
+        raise Unusable(f"cannot copy the database before its migration: {error}") from error
     log.warning("copied the database to %s before its migration", target)
 
 

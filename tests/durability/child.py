@@ -2,6 +2,7 @@
 
 import ctypes
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -14,7 +15,7 @@ import typer
 import uvicorn  # noqa: F401
 
 import api.app  # noqa: F401
-from api import bounded, engines
+from api import bounded, connections, engines
 from api.console import load_settings, open_database
 from api.serving import listen
 
@@ -33,10 +34,19 @@ class Here:
         return future
 
 
-def serve(environment: dict[str, str], port: int, log: str, checkpoint: int, traced: bool) -> None:
+def serve(
+    environment: dict[str, str],
+    port: int,
+    log: str,
+    checkpoint: int,
+    request_takes_s: float,
+    traced: bool,
+) -> None:
     """What `readout serve --no-build` does, less the invitation."""
     os.environ.update(environment)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # whatever measures the tests would end otherwise
     engines.CHECKPOINT_PAGES = checkpoint
+    connections.REQUEST_TAKES_S = request_takes_s
     bounded._pool = lambda _: Here()
     output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
     os.dup2(output, 1)

@@ -27,6 +27,8 @@ class Counts(NamedTuple):
 STORED = """
     SELECT 'answer', id, reason FROM answer
     UNION ALL SELECT 'note', note_id, body FROM note_revision WHERE version = 1
+    UNION ALL SELECT 'edit', note_id || ' ' || version, body FROM note_revision WHERE version > 1
+    UNION ALL SELECT 'removal', id, 'removed ' || id FROM note WHERE deleted_at IS NOT NULL
 """
 # An answer and its tally are written together.
 TORN = """

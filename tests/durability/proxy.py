@@ -1,7 +1,6 @@
 """A network between client and service that loses, cuts, delays and repeats, as real ones do."""
 
 import random
-import select
 import socket
 import threading
 from collections.abc import Callable
@@ -39,7 +38,7 @@ class LossyProxy:
 
     def _serve(self, connection: socket.socket, fault: str) -> None:
         with connection, suppress(OSError):
-            request = _read_request(connection)
+            request = _read_message(connection)
             if fault == "cut the request":
                 request = request[: len(request) // 2]
             for _ in range(2 if fault == "repeat" else 1):
@@ -47,14 +46,15 @@ class LossyProxy:
                     service.sendall(request)
                     if fault == "cut the request":
                         return
-                    reply = _read_reply(service)
+                    reply = _read_message(service)
             if fault == "cut the reply":
                 reply = reply[: len(reply) // 2]
             if fault != "drop the reply":
                 connection.sendall(reply)
 
 
-def _read_request(connection: socket.socket) -> bytes:
+def _read_message(connection: socket.socket) -> bytes:
+    """A request, or a reply: its head, and as much as the head says."""
     connection.settimeout(20)
     data = b""
     while b"\r\n\r\n" not in data:
@@ -64,14 +64,6 @@ def _read_request(connection: socket.socket) -> bytes:
     while len(body) < length:
         body += _receive(connection)
     return head + b"\r\n\r\n" + body
-
-
-def _read_reply(service: socket.socket) -> bytes:
-    """All that comes until the service has been quiet for a while."""
-    data = _receive(service)
-    while select.select([service], [], [], 0.02)[0]:
-        data += _receive(service)
-    return data
 
 
 def _receive(connection: socket.socket) -> bytes:

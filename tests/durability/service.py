@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from api.connections import REQUEST_TAKES_S
 from api.database import Database
 from api.members import JoinIn, invite, join
 from api.migrate import migrate
@@ -98,6 +99,7 @@ def serving(
     *,
     strace: list[str] | None = None,
     checkpoint: int = 1_000,
+    request_takes_s: float = REQUEST_TAKES_S,
     up: bool = True,
 ) -> Iterator[Serving]:
     """The service on a database; `strace` traces it from before it opens the file."""
@@ -110,7 +112,7 @@ def serving(
         "READOUT_CACHE_DIR": str(folder / "cache"),
     }
     log = folder / "service.log"
-    given = (environment, port, str(log), checkpoint, strace is not None)
+    given = (environment, port, str(log), checkpoint, request_takes_s, strace is not None)
     process = PROCESSES.Process(target=child.serve, args=given, daemon=True)
     process.start()
     tracer = trace(process.pid, *strace) if strace is not None else None
@@ -177,7 +179,10 @@ class Ledger:
 
 @dataclasses.dataclass(frozen=True)
 class Item:
-    """A note or an answer, known by an id and by a text that no other has."""
+    """What a client has stored, known by an id and by a text that no other has.
+
+    An answer or a note; an edit ("NOTE VERSION") or a removal of a note.
+    """
 
     kind: str
     id: str
@@ -202,6 +207,7 @@ class Client:
 
     def __init__(self, port: int, token: str, ledger: Ledger, timeout_s: float = 20) -> None:
         self.port, self.token, self.ledger, self.timeout_s = port, token, ledger, timeout_s
+        self.took: list[float] = []  # seconds, of each request that had a reply
         self._connection: http.client.HTTPConnection | None = None
 
     def ask(
@@ -210,6 +216,7 @@ class Client:
         fresh = http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout_s)
         connection, self._connection = self._connection or fresh, None
         sent = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+        begun = time.monotonic()
         try:
             text = None if body is None else json.dumps(body)
             connection.request(method, path, text, {**sent, **headers})
@@ -219,11 +226,26 @@ class Client:
             connection.close()
             raise
         self._connection = connection
+        self.took.append(time.monotonic() - begun)
         return reply.status, told, reply.headers
 
     def send(self, item: Item) -> tuple[int, Any]:
+        return self._have_stored(item, "POST", *item.request())
+
+    def edit(self, note: str, version: int, text: str) -> tuple[int, Any]:
+        """Change a note that was seen in this version."""
+        item, seen = Item("edit", f"{note} {version + 1}", text), {"If-Match": f'"{version}"'}
+        return self._have_stored(item, "PUT", f"{API}/notes/{note}", {"body": text}, **seen)
+
+    def remove(self, note: str, version: int) -> tuple[int, Any]:
+        item, seen = Item("removal", note, f"removed {note}"), {"If-Match": f'"{version}"'}
+        return self._have_stored(item, "DELETE", f"{API}/notes/{note}", **seen)
+
+    def _have_stored(
+        self, item: Item, method: str, path: str, body: Any = None, **headers: str
+    ) -> tuple[int, Any]:
         self.ledger.note("sent", item)
-        status, told, _ = self.ask("POST", *item.request())
-        if status in (200, 201):
+        status, told, _ = self.ask(method, path, body, **headers)
+        if status in (200, 201, 204):
             self.ledger.note("acknowledged", item)
         return status, told

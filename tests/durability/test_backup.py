@@ -1,11 +1,10 @@
 """R12, R13: a backup of a busy database is one moment of it; a damaged one is not restored."""
 
 import itertools
+import os
 import random
-import shutil
-import threading
 from contextlib import closing
-from functools import partial
+from itertools import islice
 from pathlib import Path
 
 import pytest
@@ -16,56 +15,21 @@ from api import backup as copies
 from api.backup import Damaged, backup, manifest_of, restore, verify
 from api.cli import app
 from api.engines import Unusable
-from tests.conftest import Clock
-from tests.durability.oracle import check, clean, connect
-from tests.durability.rounds import in_threads, killed_in
+from tests.durability.copies import NOW, copies_under_load, flip_a_bit
+from tests.durability.oracle import clean, connect
+from tests.durability.rounds import killed_in
+from tests.durability.schemas import kill_backup
 from tests.durability.service import Client, Ledger, Seeded, items, serving
 
-NOW = Clock()()
-ROUNDS = 20
 
-
-def test_a_backup_under_load_holds_all_that_was_acknowledged_before(seeded: Seeded, tmp_path: Path):
-    """Each backup is restored on an empty host and judged by what was acknowledged at its start."""
-    file, ledger = seeded.copy(tmp_path), Ledger(tmp_path / "ledger")
-    stop, acknowledged = threading.Event(), threading.Semaphore(0)
-
-    def write(port: int, token: str, label: str) -> None:
-        client = Client(port, token, ledger)
-        for item in items(label):
-            if stop.is_set():
-                return
-            client.send(item)
-            acknowledged.release()
-
-    with serving(f"sqlite:///{file}", tmp_path, checkpoint=30) as service:
-        jobs = [partial(write, service.port, t, str(n)) for n, t in enumerate(seeded.tokens)]
-        threads = in_threads(jobs)
-        for number in range(ROUNDS):
-            for _ in range(5):
-                assert acknowledged.acquire(timeout=60)
-            begun = tmp_path / f"ledger-{number}"
-            shutil.copy(ledger.path, begun)
-            copy = tmp_path / f"backup-{number}.sqlite3"
-            backup(file, copy, NOW)
-            shutil.copy(ledger.path, tmp_path / f"sent-{number}")
-        stop.set()
-        for thread in threads:
-            thread.join(20)
-    for number in range(ROUNDS):
-        target = tmp_path / f"host-{number}" / "readout.sqlite3"
-        restore(tmp_path / f"backup-{number}.sqlite3", target, NOW)
-        known = whole_lines(tmp_path / f"ledger-{number}")
-        sent = [line for line in whole_lines(tmp_path / f"sent-{number}") if '["sent"' in line]
-        judged = tmp_path / f"judged-{number}"
-        judged.write_text("".join(sent + [line for line in known if '["ack' in line]))
-        counts = check(target, judged)
-        assert clean(counts), counts  # an answer and its tally are of the same moment, too
-        assert counts.acknowledged >= 5 * number
-
-
-def whole_lines(path: Path) -> list[str]:
-    return [line for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
+@pytest.mark.parametrize(("rounds", "megabytes"), [(20, 0), (4, 40)])
+def test_a_backup_under_load_holds_all_that_was_acknowledged_before(
+    seeded: Seeded, tmp_path: Path, rounds: int, megabytes: int
+):
+    with closing(copies_under_load(seeded, tmp_path, megabytes)) as copied:
+        for number, counts in enumerate(islice(copied, rounds)):
+            assert clean(counts), counts  # an answer and its tally are of the same moment, too
+            assert counts.acknowledged >= 5 * number
 
 
 @pytest.fixture
@@ -112,6 +76,31 @@ def test_a_database_in_use_is_not_replaced(seeded: Seeded, kept: Path, tmp_path:
         pytest.raises(Unusable, match="is in use; stop the service first"),
     ):
         restore(kept, target, NOW, force=True)
+    assert not target.with_name("readout.sqlite3.restoring").exists()
+
+
+def test_a_log_whose_database_is_gone_does_not_spoil_the_restored_one(
+    seeded: Seeded, kept: Path, tmp_path: Path
+):
+    """Somebody took a damaged database away, and left what SQLite keeps beside it."""
+    target = seeded.copy(tmp_path / "there")
+    log = target.with_name("readout.sqlite3-wal")
+    with closing(connect(str(target))) as database:
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("UPDATE member SET name = 'of the log'")
+        database.commit()
+        left = log.read_bytes()
+    target.unlink()
+    log.write_bytes(left)
+
+    restored = restore(kept, target, NOW)
+
+    assert restored.kept is None
+    aside = target.with_name("readout.sqlite3.replaced-20260310T180000Z-wal")
+    assert (aside.read_bytes(), log.exists()) == (left, False)
+    assert backup(target, tmp_path / "again.sqlite3", NOW).rows == verify(kept).rows
+    with closing(connect(str(target))) as database:
+        assert ("of the log",) not in set(database.execute("SELECT name FROM member"))
 
 
 @pytest.mark.parametrize("companion", copies.COMPANIONS)
@@ -128,17 +117,16 @@ def test_a_damaged_backup_is_refused(kept: Path, tmp_path: Path):
     draw = random.Random(13)
     target = tmp_path / "new.sqlite3"
     for _ in range(50):
-        broken = bytearray(whole)
-        broken[draw.randrange(len(whole))] ^= 1 << draw.randrange(8)
-        kept.write_bytes(broken)
-        with pytest.raises(Damaged, match="its checksum is another"):
-            restore(kept, target, NOW)
+        counts = flip_a_bit(kept, target, draw)
+        assert clean(counts), counts
     for size in (0, 1, 4096, len(whole) - 1):
         kept.write_bytes(whole[:size])
         with pytest.raises(Damaged, match=f"has {size} bytes, and had {len(whole)}"):
             restore(kept, target, NOW)
     kept.write_bytes(whole)
-    for wrong in (b"", described[:-20], described.replace(b'"member": 4', b'"member": 5')):
+    changed = [(b'"member": 4', b'"member": 5'), (b'00Z"', b'00"')]  # a moment of no time zone
+    for wrong in (b"", described[:-20], *(described.replace(*change) for change in changed)):
+        assert wrong != described
         manifest_of(kept).write_bytes(wrong)
         with pytest.raises(Damaged):
             restore(kept, target, NOW)
@@ -156,8 +144,7 @@ def test_a_damaged_database_is_not_passed_on(seeded: Seeded, tmp_path: Path):
     file.write_bytes(content)
     with pytest.raises((Damaged, Unusable), match=r"malformed|damaged"):
         backup(file, tmp_path / "copy.sqlite3", NOW)
-    assert not (tmp_path / "copy.sqlite3").exists()
-    assert not manifest_of(tmp_path / "copy.sqlite3").exists()
+    assert list(tmp_path.iterdir()) == [file]
 
 
 def test_an_interrupted_backup_has_no_name_and_hinders_none(seeded: Seeded, tmp_path: Path):
@@ -169,24 +156,40 @@ def test_an_interrupted_backup_has_no_name_and_hinders_none(seeded: Seeded, tmp_
         backup(file, target, NOW)
 
 
+def test_what_a_killed_backup_left_is_deleted_by_the_next_but_not_one_under_way(
+    seeded: Seeded, tmp_path: Path
+):
+    file, folder = seeded.copy(tmp_path), tmp_path / "backups"
+    folder.mkdir()
+    second = "readout-20260309T18000"
+    left = [folder / f"{second}0Z.sqlite3.partial{end}" for end in ("", "-journal", ".json")]
+    left.append(folder / "before-0005-20260309T180000000000Z.sqlite3.partial")
+    under_way = folder / f"{second}1Z.sqlite3.partial"
+    of_another_program = folder / "film.partial"
+    for path in (*left, under_way, of_another_program):
+        path.touch()
+    for path in (*left, of_another_program):
+        os.utime(path, (0, 0))
+    target = copies.default_target(file, NOW)
+
+    backup(file, target, NOW)
+
+    expected = [under_way, of_another_program, target, manifest_of(target)]
+    assert sorted(folder.iterdir()) == sorted(expected)
+
+
 CALLS = "fsync,rename,renameat,renameat2,link,linkat"
 
 
 def test_a_kill_leaves_a_whole_backup_or_none(seeded: Seeded, tmp_path: Path):
-    file, named = seeded.copy(tmp_path), 0
+    named = 0
     for number in itertools.count(1):
-        target = tmp_path / str(number) / "copy.sqlite3"
-        if not killed_in(backed_up, file, target, calls=CALLS, number=number):
+        counts, reached = kill_backup(seeded, tmp_path / str(number), CALLS, number)
+        assert clean(counts), (number, counts)
+        if not reached:
             break
-        named += target.exists()
-        if not target.exists():
-            backup(file, target, NOW)
-        assert verify(target).rows["member"] == 4
+        named += counts.acknowledged > 0
     assert 0 < named < number - 2  # some were killed before the name, some after it
-
-
-def backed_up(file: Path, target: Path) -> None:
-    backup(file, target, NOW)
 
 
 def test_a_kill_leaves_the_old_database_or_the_restored_one(seeded: Seeded, tmp_path: Path):
@@ -242,3 +245,147 @@ def test_the_commands_copy_check_restore_and_judge(seeded: Seeded, tmp_path: Pat
 
     elsewhere = {**settings, "READOUT_DATABASE_URL": "postgresql://readout@localhost/readout"}
     assert "pg_dump" in readout("backup", **elsewhere).stderr
+
+
+def test_what_is_no_database_or_no_backup_is_said(seeded: Seeded, tmp_path: Path):
+    with pytest.raises(Unusable, match=r"no database .*nothing to back up"):
+        backup(tmp_path / "none.sqlite3", tmp_path / "copy.sqlite3", NOW)
+    with pytest.raises(Damaged, match="no file"):
+        verify(tmp_path / "copy.sqlite3")
+
+
+@pytest.mark.parametrize(
+    ("change", "complaint"),
+    [
+        ("DROP TABLE alembic_version", "is no database of Readout: it has no schema version"),
+        ("DELETE FROM alembic_version", "is no database of Readout: it has no schema version"),
+        (
+            "UPDATE member SET role = 'guest'",
+            "is damaged: integrity_check says .*CHECK constraint failed in member",
+        ),
+        (
+            "INSERT INTO sign_in (token_hash, member_id, device, made_at, used_at, expires_at) "
+            "VALUES ('x', 'nobody', '', '2026-03-10', '2026-03-10', '2026-03-10')",
+            "is damaged: foreign_key_check says",
+        ),
+    ],
+)
+def test_a_copy_that_is_not_sound_gets_no_name(
+    seeded: Seeded, tmp_path: Path, change: str, complaint: str
+):
+    file, target = seeded.copy(tmp_path), tmp_path / "copy.sqlite3"
+    with closing(connect(str(file))) as database:
+        database.execute("PRAGMA ignore_check_constraints = ON")
+        database.execute(change)
+        database.commit()
+    with pytest.raises(Damaged, match=f"{file} {complaint}"):
+        backup(file, target, NOW)
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_backup_of_a_newer_version_is_not_restored(seeded: Seeded, tmp_path: Path):
+    file, copy, target = seeded.copy(tmp_path), tmp_path / "copy.sqlite3", tmp_path / "new.sqlite3"
+    with closing(connect(str(file))) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    backup(file, copy, NOW)
+    with pytest.raises(Unusable, match=r"schema '9999', which is newer .* install the newer"):
+        restore(copy, target, NOW)
+    assert not target.exists()
+
+
+def test_a_copy_that_differs_replaces_nothing(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    target = tmp_path / "new" / "readout.sqlite3"
+    monkeypatch.setattr(copies.shutil, "copyfile", lambda _, to: to.write_bytes(b"half"))
+    with pytest.raises(Damaged, match="differs from it; the disk is failing"):
+        restore(kept, target, NOW)
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_damaged_database_is_replaced_and_kept_with_its_log(kept: Path, tmp_path: Path):
+    """The file lost its end, and the log, which says how long it was, cannot be moved into it."""
+    live, target = tmp_path / "live.sqlite3", tmp_path / "there" / "readout.sqlite3"
+    target.parent.mkdir()
+    with closing(connect(str(live))) as database:
+        database.isolation_level = None
+        database.execute("PRAGMA journal_mode = WAL")
+        database.execute("CREATE TABLE filler AS SELECT randomblob(1000000) AS bytes, 0 AS n")
+        database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        database.execute("UPDATE filler SET n = 1")
+        target.write_bytes(live.read_bytes()[:4096])
+        log = live.with_name("live.sqlite3-wal").read_bytes()
+    target.with_name("readout.sqlite3-wal").write_bytes(log)
+
+    restored = restore(kept, target, NOW, force=True)
+
+    assert restored.kept.stat().st_size == 4096
+    assert restored.kept.with_name(f"{restored.kept.name}-wal").read_bytes() == log
+    assert verify(kept).sha256 == copies._hash(target)
+
+
+def test_a_disk_without_second_names_keeps_a_copy(
+    kept: Path, seeded: Seeded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    def refuse(self: Path, target: Path) -> None:
+        raise OSError("links are not supported")
+
+    monkeypatch.setattr(Path, "hardlink_to", refuse)
+    target = seeded.copy(tmp_path / "there")
+
+    restored = restore(kept, target, NOW, force=True)
+
+    again = tmp_path / "again.sqlite3"
+    assert backup(restored.kept, again, NOW).rows == verify(kept).rows
+    assert verify(kept).sha256 == copies._hash(target)
+
+
+@pytest.mark.parametrize("links", [True, False])
+def test_two_restores_in_one_second_keep_both(
+    seeded: Seeded, kept: Path, tmp_path: Path, monkeypatch, links: bool
+):
+    def no_links(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")  # as on a disk without second names
+
+    if not links:
+        monkeypatch.setattr(Path, "hardlink_to", no_links)
+    target = seeded.copy(tmp_path / "there")
+    with closing(connect(str(target))) as database:
+        database.execute("UPDATE member SET name = 'of the first one'")
+        database.commit()
+
+    first, second = (restore(kept, target, NOW, force=True).kept for _ in range(2))
+
+    assert first.name == "readout.sqlite3.replaced-20260310T180000Z"
+    assert second.name == f"{first.name}-2"
+    with closing(connect(str(first))) as database:
+        assert set(database.execute("SELECT name FROM member")) == {("of the first one",)}
+    assert backup(second, tmp_path / "again.sqlite3", NOW).rows == verify(kept).rows
+
+
+def test_only_the_newest_backups_are_kept(tmp_path: Path):
+    for day in range(1, 5):
+        file = tmp_path / f"readout-2026030{day}T180000Z.sqlite3"
+        file.touch()
+        if day != 2:  # one lost its description
+            manifest_of(file).touch()
+    (tmp_path / "mine.sqlite3").touch()
+
+    forgotten = copies.forget_old(file, 2)
+
+    assert [file.name[14:16] for file in forgotten] == ["01", "02"]
+    assert copies.forget_old(file, 2) == []
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "mine.sqlite3",
+        *(f"readout-2026030{day}T180000Z.sqlite3{end}" for day in (3, 4) for end in ("", ".json")),
+    ]
+
+
+def test_the_backup_that_was_just_made_is_kept_whatever_the_clock_said_before(tmp_path: Path):
+    made, later = (tmp_path / f"readout-{year}0301T180000Z.sqlite3" for year in (2026, 2040))
+    for file in (made, later):
+        file.touch()
+
+    assert copies.forget_old(made, 1) == [later]
+    assert made.exists()

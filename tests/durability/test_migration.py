@@ -1,49 +1,72 @@
 """R11: a database of every released schema comes to the newest without losing a word."""
 
+import datetime as dt
 import itertools
 import threading
+from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from alembic import command
 from alembic.operations import Operations
 from alembic.runtime.migration import MigrationContext
 from fastapi.testclient import TestClient
 
 from api import migrate as migrating
 from api.app import create_app
-from api.backup import verify
+from api.backup import restore, verify
 from api.database import Database
 from api.engines import Unusable
-from api.migrate import contents, migrate, newest, present, revisions
+from api.members import sign_in
+from api.migrate import migrate, newest, present, revisions
 from api.settings import Settings
-from tests.conftest import API, CONTENT, ROOT
-from tests.durability.oracle import connect
-from tests.durability.rounds import killed_in
+from tests.conftest import API, CONTENT, Clock
+from tests.durability.oracle import clean, connect
+from tests.durability.schemas import (
+    GOLDEN,
+    golden,
+    held,
+    held_at,
+    kill_migration,
+    migrated,
+    opened,
+)
 
-GOLDEN = ROOT / "tests" / "golden"
-
-
-def golden(folder: Path, revision: str) -> Path:
-    """The database that a version of the schema `revision` wrote."""
-    folder.mkdir(exist_ok=True)
-    file = folder / "readout.sqlite3"
-    connection = connect(str(file))
-    connection.executescript((GOLDEN / f"{revision}.sql").read_bytes().decode())
-    connection.close()
-    return file
+SYNCS = "fsync,fdatasync"
 
 
-def opened(file: Path) -> Database:
-    return Database(f"sqlite:///{file}")
-
-
-def held(file: Path) -> dict[str, dict[str, str]]:
-    database = opened(file)
-    with database.read() as session:
-        found = contents(session.connection())
+def golden_on(url: str, folder: Path, revision: str) -> None:
+    """The same in PostgreSQL: its own tables of that schema, and the rows of the SQLite file."""
+    file = golden(folder, revision)
+    if url.startswith("sqlite:"):
+        return
+    database = Database(url)
+    with database.engine.begin() as there, closing(connect(str(file))) as here:
+        command.upgrade(migrating.config(there), revision)
+        tables = sa.MetaData()
+        tables.reflect(there)
+        for table in tables.sorted_tables:
+            if table.name != "alembic_version":
+                names = ", ".join(f'"{column.name}"' for column in table.columns)
+                for row in here.execute(f'SELECT {names} FROM "{table.name}"'):
+                    there.execute(table.insert().values(typed(table, row)))
     database.close()
-    return found
+
+
+def typed(table: sa.Table, row: tuple[Any, ...]) -> dict[str, Any]:
+    """Moments are texts and truth values are numbers in SQLite."""
+    makers = {sa.DateTime: dt.datetime.fromisoformat, sa.Boolean: bool}
+    return {
+        column.name: value
+        if value is None
+        else next(
+            (make(value) for kind, make in makers.items() if isinstance(column.type, kind)), value
+        )
+        for column, value in zip(table.columns, row, strict=True)
+    }
 
 
 def test_every_schema_has_its_golden_database():
@@ -52,45 +75,86 @@ def test_every_schema_has_its_golden_database():
 
 
 @pytest.mark.parametrize("revision", revisions())
-def test_nothing_is_lost_on_the_way_to_the_newest_schema(tmp_path: Path, revision: str):
-    file = golden(tmp_path, revision)
-    before = held(file)
+def test_nothing_is_lost_on_the_way_to_the_newest_schema(
+    database_url: str, tmp_path: Path, revision: str
+):
+    golden_on(database_url, tmp_path, revision)
+    before = held_at(database_url)
     assert before["answer"][""] == "8"
     assert before["note_revision"][""] == "4"
 
-    database = opened(file)
+    database = Database(database_url)
     assert migrate(database) is (revision != newest())
+    assert present(database) == newest()
     database.close()
 
-    after = held(file)
+    after = held_at(database_url)
     for table, columns in before.items():
         for column, digest in columns.items():
             assert after[table][column] == digest, f"{table}.{column}"
-    connection = connect(str(file))
-    assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
-    connection.close()
+
+
+@pytest.mark.parametrize("revision", revisions())
+def test_a_database_is_copied_before_its_migration(tmp_path: Path, revision: str):
+    file = golden(tmp_path, revision)
+    before = held(file)
+    migrated(f"sqlite:///{file}")
+    with closing(connect(str(file))) as connection:
+        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
+        assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+
     copies = list((tmp_path / "backups").glob("*.sqlite3"))
     assert len(copies) == (revision != newest())
     for copy in copies:
         assert verify(copy).schema_revision == revision
+        restored = tmp_path / "host" / "readout.sqlite3"
+        restore(copy, restored, Clock()())
+        assert held(restored) == before  # the way back
+        migrated(f"sqlite:///{restored}")  # and on again
+        assert held(restored) == held(file)
+
+
+def in_the_way(file: Path) -> None:
+    (file.parent / "backups").touch()
+
+
+def broken(file: Path) -> None:
+    connection = connect(str(file))
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    connection.execute("UPDATE member SET role = 'guest'")
+    connection.commit()
+    connection.close()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "why"), [(in_the_way, "File exists"), (broken, "CHECK constraint failed in member")]
+)
+def test_an_old_database_that_cannot_be_copied_is_not_migrated(
+    tmp_path: Path, spoil: Callable[[Path], None], why: str
+):
+    file = golden(tmp_path, "0003")
+    spoil(file)
+    database = opened(file)
+    with pytest.raises(Unusable, match=f"cannot copy the database before its migration: .*{why}"):
+        migrate(database)
+    assert present(database) == "0003"
+    database.close()
 
 
 @pytest.mark.parametrize("revision", revisions())
-def test_what_members_wrote_under_an_old_schema_is_served(tmp_path: Path, revision: str):
-    file = golden(tmp_path, revision)
-    database = opened(file)
+def test_what_members_wrote_under_an_old_schema_is_served(
+    database_url: str, tmp_path: Path, revision: str
+):
+    golden_on(database_url, tmp_path, revision)
+    database = Database(database_url)
     migrate(database)
     settings = Settings(
-        database_url=f"sqlite:///{file}",
+        database_url=database_url,
         content_dir=CONTENT / "docs",
         executed_dir=CONTENT / "executed",
         site_dir=tmp_path / "site",
         base_url="http://testserver",
     )
-    from api.members import sign_in
-    from tests.conftest import Clock
-
     ids = database.write(
         lambda session: dict(
             session.connection().exec_driver_sql("SELECT name, id FROM member").all()
@@ -115,6 +179,49 @@ def test_what_members_wrote_under_an_old_schema_is_served(tmp_path: Path, revisi
             notes = client.get(f"{API}/notes", params={"meeting": "2026-03-12"}).json()
             notes = notes if isinstance(notes, list) else notes["notes"]
             assert "Second; with a semicolon\n" in [note["body"] for note in notes]
+
+
+# A note that a file has changed, and one that was opened.
+OLDER = """
+    INSERT INTO member (id, name, role, joined_at) VALUES ('ada', 'Ada', 'member', '2026-03-10');
+    INSERT INTO note
+        (id, meeting, author_id, visibility, version, exported_version, created_at) VALUES
+        ('filed', '2026-03-12', 'ada', 'private', 3, 1, '2026-03-10'),
+        ('opened', '2026-03-12', 'ada', 'group', 2, NULL, '2026-03-10');
+    INSERT INTO note_revision (note_id, version, editor_id, body, saved_at) VALUES
+        ('filed', 1, 'ada', 'One.', '2026-03-10'),
+        ('filed', 2, NULL, 'Two.', '2026-03-10'),
+        ('filed', 3, 'ada', 'Three.', '2026-03-10'),
+        ('opened', 1, 'ada', 'One.', '2026-03-10'),
+        ('opened', 2, 'ada', 'Two.', '2026-03-10')
+"""
+
+
+def test_an_older_version_of_a_note_is_private_where_it_is_not_known_who_might_read_it(
+    database_url: str,
+):
+    database = Database(database_url)
+    with database.engine.begin() as connection:
+        command.upgrade(migrating.config(connection), "0005")
+        for statement in OLDER.split(";"):
+            connection.exec_driver_sql(statement)
+
+    migrate(database)
+
+    query = (
+        "SELECT note_id, version, visibility, block_version FROM note_revision"
+        " ORDER BY note_id, version"
+    )
+    with database.read() as session:
+        rows = session.connection().exec_driver_sql(query).all()
+    database.close()
+    assert [tuple(row) for row in rows] == [
+        ("filed", 1, "private", None),
+        ("filed", 2, "public", 1),
+        ("filed", 3, "private", None),
+        ("opened", 1, "private", None),
+        ("opened", 2, "group", None),
+    ]
 
 
 def with_script(monkeypatch: pytest.MonkeyPatch, work: str, changes: tuple[str, ...] = ()) -> None:
@@ -195,26 +302,16 @@ def test_workers_that_start_together_migrate_once(database_url: str):
         database.close()
 
 
-def migrated(url: str) -> None:
-    database = Database(url)
-    migrate(database)
-    database.close()
+EVERY = 7  # of the syncs of each migration, not the same ones; all take minutes
 
 
-def test_a_kill_leaves_the_old_schema_or_the_new_and_every_row(tmp_path: Path):
-    kills = 0
-    for number in itertools.count(1, 2):
-        file = golden(tmp_path / str(number), "0003")
-        before = held(file)
-        if not killed_in(migrated, f"sqlite:///{file}", calls="fsync,fdatasync", number=number):
+@pytest.mark.parametrize(("first", "revision"), list(enumerate(revisions()[:-1], 1)))
+def test_a_kill_leaves_the_old_schema_or_the_new_and_every_row(
+    tmp_path: Path, first: int, revision: str
+):
+    for number in itertools.count(first, EVERY):
+        counts, reached = kill_migration(tmp_path / str(number), revision, SYNCS, number)
+        assert clean(counts), (number, counts)
+        if not reached:
             break
-        kills += 1
-        database = opened(file)
-        assert present(database) in ("0003", newest())
-        migrate(database)  # the next start finishes what was begun
-        database.close()
-        after = held(file)
-        assert {table: after[table][""] for table in before} == {
-            table: columns[""] for table, columns in before.items()
-        }
-    assert kills >= 5
+    assert number > 2 * EVERY
