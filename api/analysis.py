@@ -20,7 +20,7 @@ from api.grading import Mark
 from api.members import MemberDep, OrganizerDep
 from api.questions import Question, Quiz
 from api.quizzes import QuizDep
-from api.results import editions, known_keys, mark
+from api.results import known_keys, mark
 from api.service import Service, ServiceDep
 from api.statistics import (
     FOR_DIFFICULTY,
@@ -172,7 +172,7 @@ def first_answers(
     marks: dict[tuple[str, str], tuple[Any, Mark | None]] = {}
     found = []
     for person, name, version, certainty, text in session.connection().execute(query):
-        if name not in keys or version not in editions(service, asked[name]):
+        if name not in keys or version not in service.edition_of(asked[name]):
             continue
         if (name, text) not in marks:
             response = json.loads(text)

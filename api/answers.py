@@ -102,8 +102,6 @@ async def answer_question(
     service, quiz, token, now = answering
     question = find_question(quiz, given.question)
     check_response(question, given.response)
-    if phase_of(quiz, now) == "before":
-        raise NotOpen(f"this quiz opens at {quiz.opens_at:%Y-%m-%d %H:%M} UTC")
     prepared = prepare(service, quiz, question, given, token, now)
     reply, is_new = await service.database.write_together(record, prepared)
     return Response(reply, 201 if is_new else 200, media_type="application/json")
@@ -129,10 +127,10 @@ class Prepared(NamedTuple):
     row: dict[str, Any]  # the columns that are known already
     edition: frozenset[str]  # the versions of the question that ask the same
     phase: Phase
+    opens_at: dt.datetime | None
     told: AnswerOut
     text: str  # `told` as JSON
     tries: int | None
-    quiz: Quiz
     asked: Question
     key: Key
 
@@ -170,10 +168,12 @@ def prepare(
         "answered_at": now,
         "request_hash": _hash(quiz.slug, given),
     }
-    edition = service.editions.get(question.id, frozenset()) | {question.version}
     tries = quiz.tries if phase in ("open", "meeting") and not question.vote else None
     text = told.model_dump_json()
-    return Prepared(token, row, edition, phase, told, text, tries, quiz, question, marking.key)
+    edition = service.edition_of(question)
+    return Prepared(
+        token, row, edition, phase, quiz.opens_at, told, text, tries, question, marking.key
+    )
 
 
 ANSWER = SQLModel.metadata.tables["answer"]
@@ -197,9 +197,9 @@ def record(session: Session, given: Sequence[Prepared]) -> list[tuple[str, bool]
     connection = session.connection()
     latest = max(item.row["answered_at"] for item in given)
     members = find_members(session, [item.token_hash for item in given], latest)
-    whose = [members.get(item.token_hash, "") for item in given]
-    keys = [(own, item.row["id"]) for own, item in zip(whose, given, strict=True)]
-    places = [(own, item.row["question"]) for own, item in zip(whose, given, strict=True)]
+    owned = [(members.get(item.token_hash, ""), item) for item in given]
+    keys = [(own, item.row["id"]) for own, item in owned]
+    places = [(own, item.row["question"]) for own, item in owned]
     stored = {
         (row.member_id, row.id): (row.request_hash, row.reply)
         for row in connection.execute(_STORED, {"keys": keys})
@@ -209,15 +209,16 @@ def record(session: Session, given: Sequence[Prepared]) -> list[tuple[str, bool]
         earlier[member_id, question].append(_Earlier(*rest))
     rows: list[dict[str, Any]] = []
     outcomes: list[tuple[str, bool] | Exception] = []
-    for item, key, place in zip(given, keys, places, strict=True):
-        if not key[0]:
+    for own, item in owned:
+        if not own:
             outcomes.append(NotSignedIn(NOBODY))
             continue
+        key, place = (own, item.row["id"]), (own, item.row["question"])
         if key in stored:
             outcomes.append(_again(item, *stored[key]))
             continue
         try:
-            row = {"member_id": key[0], **_row(item, earlier[place])}
+            row = {"member_id": own, **_row(item, earlier[place])}
         except Refusal as error:
             outcomes.append(error)
             continue
@@ -239,7 +240,9 @@ def _again(item: Prepared, request_hash: str, reply: str) -> tuple[str, bool] | 
 
 
 def _row(item: Prepared, earlier: list[_Earlier]) -> dict[str, Any]:
-    """The row as it is stored. Raises NoMoreTries."""
+    """The row as it is stored. Raises NotOpen or NoMoreTries."""
+    if item.phase == "before":  # asked of new answers alone: the clock may have been set back
+        raise NotOpen(f"this quiz opens at {item.opens_at:%Y-%m-%d %H:%M} UTC")
     before = [answer for answer in earlier if answer.question_version in item.edition]
     if not before:
         turn = "first"

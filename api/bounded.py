@@ -16,7 +16,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 LIMIT_S = 2.0  # of work
-PATIENCE_S = 5.0  # of work, and of waiting for the work of others
+PATIENCE_S = 10.0  # of work, of waiting for that of others, and until a process is there
 LARGEST_PROCESS_BYTES = 1 << 30
 
 

@@ -1,23 +1,34 @@
 """`readout members`: what organizers decide, for whoever runs the service."""
 
 from collections.abc import Callable
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from api.console import fail, last_address, load_settings, open_database
+from api.console import (
+    fail,
+    last_address,
+    load_content,
+    load_settings,
+    open_database,
+    shown,
+    usable,
+)
 
 if TYPE_CHECKING:
     import datetime as dt
+    from collections.abc import Iterator
 
     from sqlmodel import Session
 
+    from api.database import Database
     from api.members import Member
 
 SHOWN = 8  # characters of an id: enough to tell the members of a group apart
 
 members = typer.Typer(
-    help="""Who belongs to the group: list, invite, change roles, let back in, remove.
+    help="""Who belongs to the group: list, invite, change roles, let back in, remove, erase.
 
     Example: readout members list
     """,
@@ -37,10 +48,10 @@ def list_members() -> None:
     def read(session: "Session", now: "dt.datetime") -> None:
         for person in people(session):
             facts = f"{person.id[:SHOWN]}  {person.role:9}  since {person.joined_at:%Y-%m-%d}"
-            typer.echo(f"{facts}  {person.name}")
+            typer.echo(f"{facts}  {shown(person.name)}")
         for one in open_invitations(session, now):
             until = f"{one.expires_at:%Y-%m-%d}"
-            typer.echo(f"{one.code_hash[:SHOWN]}  invited    until {until}  {one.name}")
+            typer.echo(f"{one.code_hash[:SHOWN]}  invited    until {until}  {shown(one.name)}")
 
     _in_database(read)
 
@@ -54,8 +65,15 @@ def invite(
 
     Example: readout invite Ada
     """
-    from api.members import invite as make
+    from pydantic import TypeAdapter, ValidationError
 
+    from api.members import invite as make
+    from api.wire import Name
+
+    try:
+        name = TypeAdapter(Name).validate_python(name)
+    except ValidationError as error:
+        fail(f"the name: {error.errors()[0]['msg'].removeprefix('Value error, ')}")
     role: Literal["member", "organizer"] = "organizer" if organizer else "member"
     code = _in_database(lambda session, now: make(session, name, role, now))
     typer.echo(_link(code))
@@ -81,7 +99,7 @@ def revoke(
         session.delete(one)
         return str(one.name)
 
-    typer.echo(f"took back the invitation of {_in_database(take_back)}")
+    typer.echo(f"took back the invitation of {shown(_in_database(take_back))}")
 
 
 @members.command()
@@ -98,7 +116,7 @@ def role(
     from api.membership import set_role
 
     done = _in_database(lambda session, now: set_role(session, _find(session, who).id, role).name)
-    typer.echo(f"{done} is {'an organizer' if role == 'organizer' else 'a member'} now")
+    typer.echo(f"{shown(done)} is {'an organizer' if role == 'organizer' else 'a member'} now")
 
 
 @members.command()
@@ -118,9 +136,45 @@ def remove(
 
     member_id, name = _in_database(one)
     if not yes:
-        typer.confirm(f"Remove {name} and sign every device out?", abort=True)
+        typer.confirm(f"Remove {shown(name)} and sign every device out?", abort=True)
     _in_database(lambda session, now: end(session, member_id, now))
-    typer.echo(f"{name} was removed")
+    typer.echo(f"{shown(name)} was removed")
+
+
+@members.command()
+def erase(
+    who: Annotated[str, typer.Argument(help="The name of who was removed, or how the id begins.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask whether this is meant.")] = False,
+) -> None:
+    """Forget who was removed: the name and every word of theirs. The counts of quizzes stay.
+
+    Members who are there erase themselves, on the page Me.
+
+    Example: readout members erase Ada
+    """
+    import datetime as dt
+
+    from api.members import MemberOut
+    from api.rights import forget
+    from api.service import Service
+
+    settings = load_settings()
+    content = load_content(settings)  # by the keys, own words are told from theirs
+    person = _in_database(
+        lambda session, now: MemberOut.model_validate(
+            _find_removed(session, who), from_attributes=True
+        )
+    )
+    if not yes:
+        typer.confirm(
+            f"Erase {shown(person.name)} for good, with every word of theirs?", abort=True
+        )
+    now = dt.datetime.now(dt.UTC)
+    with _opened() as database:
+        service = Service(settings, database, content, lambda: now)
+        database.write(lambda session: forget(session, service, person, now))
+        database.leave_no_trace()
+    typer.echo(f"{shown(person.name)} was erased")
 
 
 @members.command()
@@ -141,19 +195,25 @@ def _link(code: str) -> str:
 
 
 def _in_database(work: Callable[["Session", "dt.datetime"], Any]) -> Any:
-    """Do this in one transaction. What the service would refuse ends with its reason."""
+    """Do this in one transaction."""
     import datetime as dt
 
+    now = dt.datetime.now(dt.UTC)
+    with _opened() as database:
+        return database.write(lambda session: work(session, now))
+
+
+@contextmanager
+def _opened() -> "Iterator[Database]":
+    """The database. What the service would refuse ends with its reason."""
     from api.wire import Refusal
 
-    database = open_database(load_settings())
-    now = dt.datetime.now(dt.UTC)
-    try:
-        return database.write(lambda session: work(session, now))
-    except Refusal as error:
-        fail(error.detail)
-    finally:
-        database.close()
+    settings = load_settings()
+    with usable(settings), closing(open_database(settings)) as database:
+        try:
+            yield database
+        except Refusal as error:
+            fail(error.detail)
 
 
 def _find(session: "Session", who: str) -> "Member":
@@ -161,6 +221,17 @@ def _find(session: "Session", who: str) -> "Member":
 
     found = [one for one in people(session) if one.name == who or _begins(one.id, who)]
     return _the_only(found, "member", who, lambda one: one.id)  # type: ignore[no-any-return]
+
+
+def _find_removed(session: "Session", who: str) -> "Member":
+    from sqlmodel import col, select
+
+    from api.members import Member
+
+    gone = col(Member.removed_at).is_not(None), col(Member.erased_at).is_(None)
+    rows = session.exec(select(Member).where(*gone))
+    found = [one for one in rows if one.name == who or _begins(one.id, who)]
+    return _the_only(found, "removed member", who, lambda one: one.id)  # type: ignore[no-any-return]
 
 
 def _begins(whole: str, part: str) -> bool:

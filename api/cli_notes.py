@@ -39,6 +39,7 @@ def export_notes(
     """
     from api import note_sync
     from api.note_files import as_patch, titles_of
+    from api.replacing import replace
 
     with open_service() as service:
         path, text = _read(service, meeting)
@@ -50,9 +51,9 @@ def export_notes(
                 name = path.relative_to(service.content.root).as_posix()
                 typer.echo(as_patch(name, made.before, made.after), nl=False)
             elif made.after != made.before:
-                path.write_bytes(made.after.encode())
+                replace(path, made.after.encode())
         except OSError as error:
-            fail(f"cannot write {error.filename}: {error.strerror}")
+            fail(f"cannot write {path}: {error.strerror}")
         note_sync.mark_exported(service.database, made.notes)
     _tell(made.told)
     _say_what_is_in(made)

@@ -1,12 +1,15 @@
 """What the commands share: fail with a sentence, open what the settings name."""
 
 import os
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 import typer
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from api.content import Content
     from api.database import Database
     from api.settings import Settings
@@ -18,6 +21,13 @@ def fail(message: str) -> NoReturn:
     """Say in one sentence what is wrong and end with 1."""
     typer.echo(f"readout: {message}", err=True)
     raise typer.Exit(1)
+
+
+def shown(name: str) -> str:
+    """A member's name for a terminal, which does what some characters say: these by their codes."""
+    from api.wire import is_unseen
+
+    return "".join(c.encode("unicode_escape").decode() if is_unseen(c) else c for c in name)
 
 
 def load_settings(**given: object) -> "Settings":
@@ -46,26 +56,33 @@ def last_address(settings: "Settings") -> str:
     return settings.base
 
 
-def open_database(settings: "Settings", *, migrated: bool = True) -> "Database":
+def open_database(settings: "Settings") -> "Database":
     """The database, with the schema that this version needs."""
+    from api.database import Database
+    from api.migrate import migrate
+
+    with usable(settings):
+        database = Database(settings.database_url)
+        migrate(database)
+        return database
+
+
+@contextmanager
+def usable(settings: "Settings") -> "Iterator[None]":
+    """A block that may find the database unusable, which is said in one sentence."""
     from sqlalchemy import make_url
     from sqlalchemy.exc import SQLAlchemyError
 
-    from api.database import Database
     from api.engines import Unusable
-    from api.migrate import migrate
 
     try:
-        database = Database(settings.database_url)
-        if migrated:
-            migrate(database)
-        return database
+        yield
     except Unusable as error:
         fail(str(error))
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
         url = make_url(settings.database_url).render_as_string(hide_password=True)
-        fail(f"cannot use the database {url}: {reason}")
+        fail(f"cannot use the database {url}: {reason}; readout doctor says what to do")
 
 
 def load_content(settings: "Settings") -> "Content":

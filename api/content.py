@@ -62,9 +62,6 @@ class Content:
         salvaged = {page.path for page in others}
         return [*(page for page in sound if page.path not in salvaged), *others]
 
-    def complain(self, path: str, line: int, message: str) -> None:
-        self.problems.append(Problem(path, line, message))
-
     def quizzes_for(self, meeting: str) -> list[Quiz]:
         return [quiz for quiz in self.quizzes.values() if str(quiz.meeting) == meeting]
 

@@ -7,7 +7,7 @@ from pydantic import BaseModel
 from sqlmodel import Session, col, delete, select
 
 from api.joining import DEVICE_CODE_LASTS, new_device_code
-from api.members import SESSION_RESTS, MemberDep, SignIn, token_hash
+from api.members import SESSION_RESTS, MemberDep, SignIn, still_member, token_hash
 from api.service import NowDep, ServiceDep
 from api.wire import NotThere
 
@@ -57,9 +57,11 @@ def list_devices(
 @router.post("", status_code=201)
 def add_device(member: MemberDep, service: ServiceDep, now: NowDep) -> CodeOut:
     """A code that signs one more device in, within ten minutes: `POST /session` there."""
-    code = service.database.write(
-        lambda session: new_device_code(session, member, now, DEVICE_CODE_LASTS)
-    )
+
+    def make(session: Session) -> str:
+        return new_device_code(session, still_member(session, member), now, DEVICE_CODE_LASTS)
+
+    code = service.database.write(make)
     return CodeOut(code=code, expires_at=now + DEVICE_CODE_LASTS)
 
 

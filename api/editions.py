@@ -9,7 +9,6 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Iterable
 
-import sqlalchemy as sa
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from api.database import UtcDateTime
@@ -53,9 +52,3 @@ def note(
 def _next(rows: list[Edition], *, cosmetic: bool) -> int:
     newest = max((row.edition for row in rows), default=0)
     return newest if cosmetic and newest else newest + 1
-
-
-def read(session: Session, question: str) -> list[Edition]:
-    """Every version of a question that this database has seen, oldest first."""
-    query = select(Edition).where(Edition.question == question)
-    return list(session.exec(query.order_by(col(Edition.seen_at), sa.asc(col(Edition.version)))))

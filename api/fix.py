@@ -4,10 +4,9 @@ A mistake is replaced where the parser found it: comments, spacing, quotes, line
 order mark stay as they are. What has two likely remedies is left to its author.
 """
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
+from itertools import takewhile
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -19,6 +18,7 @@ from api.content import Content, read_content
 from api.markup import MAX_FILE_BYTES, Malformed, compose, split_header
 from api.questions import QuizHeader
 from api.records import EntryHeader, MeetingHeader, TopicHeader, closest
+from api.replacing import replace
 from api.scan import scan
 
 HEADERS: dict[str, Any] = {
@@ -42,18 +42,17 @@ class Edit(NamedTuple):
 
 def fix(content_dir: Path, executed_dir: Path | None = None) -> list[str]:
     """Mend all content of a folder. Returns a line for each change; OSError for what is shut."""
-    done: list[str] = []
     # A field that has got its right name may have a value to mend.
-    for _ in range(3):
-        content = read_content(content_dir, executed_dir)
-        wrong = sorted({problem.path for problem in check(content)})
-        files = (path.relative_to(content.root) for path in content.folder.rglob("*.md"))
-        site = Site(content, {}, [path.as_posix() for path in files])
-        changes = [line for path in wrong for line in _fix_file(site, path)]
-        done += changes
-        if not changes:
-            break
-    return done
+    rounds = (_mend(content_dir, executed_dir) for _ in range(3))
+    return [line for changes in takewhile(bool, rounds) for line in changes]
+
+
+def _mend(content_dir: Path, executed_dir: Path | None) -> list[str]:
+    content = read_content(content_dir, executed_dir)
+    wrong = sorted({problem.path for problem in check(content)})
+    files = (path.relative_to(content.root) for path in content.folder.rglob("*.md"))
+    site = Site(content, {}, [path.as_posix() for path in files])
+    return [line for path in wrong for line in _fix_file(site, path)]
 
 
 def _fix_file(site: Site, path: str) -> list[str]:
@@ -68,7 +67,7 @@ def _fix_file(site: Site, path: str) -> list[str]:
         return []
     after = apply(text, edits)
     if edits:
-        _replace(file, after.encode("utf-8"))
+        replace(file, after.encode("utf-8"))
     return [f"{path}:{text.count(chr(10), 0, e.start) + 1}: {e.old} -> {e.new}" for e in edits]
 
 
@@ -76,17 +75,6 @@ def apply(text: str, edits: list[Edit]) -> str:
     for edit in sorted(edits, reverse=True):
         text = text[: edit.start] + edit.new + text[edit.end :]
     return text
-
-
-def _replace(file: Path, data: bytes) -> None:
-    """Replace a file at once, so that an interruption leaves the old one or the new one."""
-    unfinished = file.with_name(f".{file.name}.{os.getpid()}")
-    try:
-        unfinished.write_bytes(data)
-        shutil.copymode(file, unfinished)
-        unfinished.replace(file)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def find_edits(text: str, path: str, site: Site) -> list[Edit]:
@@ -182,6 +170,5 @@ def _body_edits(body: str, at: int, path: str, site: Site) -> Iterator[Edit]:
         to = site.resolve(path, name)
         if to in site.files or f"{to}.md" not in site.files:
             continue
-        end = link.at + len(name)
-        if body[link.at : end] == name:
-            yield Edit(at + link.at, at + end, name, f"{name}.md")
+        start = at + link.at
+        yield Edit(start, start + len(name), name, f"{name}.md")

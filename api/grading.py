@@ -55,7 +55,7 @@ def find_key(question: Question, facts: Mapping[str, Fact]) -> Key:
             return Key({o.id: o.match or "" for o in question.options})
         case "text":
             return Key(str(question.key))
-        case "number":
+        case _:
             return _number_key(question, facts)
 
 
@@ -85,7 +85,7 @@ def grade(question: Question, response: Response, key: Key) -> Mark:
         case "order":
             assert isinstance(response, list) and isinstance(key.response, list)
             return _mark_order(response, key.response)
-        case "match":
+        case _:
             assert isinstance(response, dict) and isinstance(key.response, dict)
             pairs = [response[left] == right for left, right in key.response.items()]
             return Mark(sum(pairs) / len(pairs), all(pairs))
@@ -159,7 +159,7 @@ def check_response(question: Question, response: Response) -> Response:
         case "number":
             if not isinstance(response, int | float) or not math.isfinite(response):
                 raise NotOffered(f"{_short(response)} is not a number; give one, as 0.5")
-        case "text":
+        case _:
             if not isinstance(response, str):
                 raise NotOffered(f"{_short(response)} is not a text; give a word or a few")
             if not response.strip():

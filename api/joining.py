@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Request, Response
-from pydantic import AfterValidator, StringConstraints
+from pydantic import AfterValidator, BaseModel, StringConstraints
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlmodel import Field, Session, SQLModel
 
@@ -39,7 +39,7 @@ MOST_WRONG = 10  # codes from one network in a window
 MOST_WRONG_OF_ALL = 500
 EVERYWHERE = "*"
 DEVICE_CODE_LASTS = dt.timedelta(minutes=10)
-# 60 bits in letters and digits that nobody mistakes: enough for minutes, and typed on a phone.
+# 59 bits in letters and digits that nobody mistakes: enough for minutes, and typed on a phone.
 LETTERS = "23456789ABCDEFGHJKMNPQRSTUVWXYZ"
 GROUPS, GROUP = 3, 4
 
@@ -64,6 +64,11 @@ class CodeIn(Input):
     code: Annotated[
         str, StringConstraints(min_length=1, max_length=40), Storable, AfterValidator(_plain)
     ]
+
+
+class SignedInOut(BaseModel):
+    member: MemberOut
+    token: str | None  # null in a page of the service, whose session is a cookie
 
 
 def new_device_code(
@@ -92,7 +97,7 @@ def new_device_code(
 @router.post("/join", status_code=201)
 async def join_group(
     given: JoinIn, request: Request, response: Response, service: ServiceDep, now: NowDep
-) -> JoinOut:
+) -> SignedInOut:
     """Turn an invitation into a member and a session. 404 if it cannot be used.
 
     429 after ten wrong codes from one network in ten minutes.
@@ -103,16 +108,17 @@ async def join_group(
 @router.post("/session", status_code=201)
 async def join_with_device(
     given: CodeIn, request: Request, response: Response, service: ServiceDep, now: NowDep
-) -> JoinOut:
+) -> SignedInOut:
     """Sign this device in by a code from another one. 404 if it cannot be used; 429 as `/join`."""
     return await _let_in(given, request, response, service, now)
 
 
 async def _let_in(
     given: JoinIn | CodeIn, request: Request, response: Response, service: Service, now: dt.datetime
-) -> JoinOut:
+) -> SignedInOut:
     device = device_of(request.headers.get("user-agent", ""))
-    asking = _Asking(given, _network(request), device, now)
+    former = hash_of(request.cookies.get(cookie_name(service), ""))
+    asking = _Asking(given, _network(request), device, former, now)
     joined = await service.database.write_together(let_in, asking)
     if joined is None:
         # In the same words whatever is wrong with it.
@@ -126,7 +132,15 @@ async def _let_in(
         secure=service.settings.is_https,
         path="/",
     )
-    return joined
+    token = None if _is_own_page(request, service) else joined.token
+    return SignedInOut(member=joined.member, token=token)
+
+
+def _is_own_page(request: Request, service: Service) -> bool:
+    """A browser on this site keeps the cookie, and no script there may read what stands in it."""
+    origin = request.headers.get("origin")
+    is_browser = origin is not None or "sec-fetch-site" in request.headers
+    return is_browser and origin not in service.settings.cors_origins
 
 
 # Guessing ----------------------------------------------------------------------------------------
@@ -136,11 +150,13 @@ class _Asking(NamedTuple):
     given: JoinIn | CodeIn
     network: str
     device: str
+    former: str  # the hash of the token in the browser's cookie, if any
     now: dt.datetime
 
 
 WRONG = SQLModel.metadata.tables["wrong_codes"]
 INVITATION = SQLModel.metadata.tables["invitation"]
+SIGN_IN = SQLModel.metadata.tables["sign_in"]
 
 
 def let_in(session: Session, asking: Sequence[_Asking]) -> list[JoinOut | Exception | None]:
@@ -149,7 +165,7 @@ def let_in(session: Session, asking: Sequence[_Asking]) -> list[JoinOut | Except
 
 
 def _let_one_in(session: Session, asking: _Asking) -> JoinOut | Exception | None:
-    given, network, device, now = asking
+    given, network, device, former, now = asking
     counted = _wrong(session, network, now)
     if counted.get(network, 0) >= MOST_WRONG or counted.get(EVERYWHERE, 0) >= MOST_WRONG_OF_ALL:
         return _too_many()
@@ -159,6 +175,8 @@ def _let_one_in(session: Session, asking: _Asking) -> JoinOut | Exception | None
         joined = _with_device(session, given.code, now, device)
     if joined is None and _count_wrong(session, network, now) > MOST_WRONG:
         return _too_many()  # others guessed at the same moment
+    if joined is not None:  # the new session takes the place of the browser's former one
+        session.execute(sa.delete(SIGN_IN).where(SIGN_IN.c.token_hash == former))
     return joined
 
 

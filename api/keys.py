@@ -33,12 +33,13 @@ def resolve(question: Question, facts: Facts) -> Question:
 
 def names(question: Question) -> list[str]:
     """The facts on which key and options of a question rest, each once."""
-    found: list[str] = []
     match question.key:
         case FactKey(fact=name):
-            found.append(name)
+            found = [name]
         case ComputedKey() as key:
-            found += key.facts
+            found = key.facts
+        case _:
+            found = []
     for option in question.options:
         found += [match["name"] for match in _FACT.finditer(option.as_written)]
     return list(dict.fromkeys(found))
@@ -87,7 +88,7 @@ def _computed(question: Question, options: list[Option], facts: Facts) -> list[O
 def rank(key: ComputedKey, facts: Facts) -> list[str]:
     """The ids of the options, the right one first. Raises NoKey."""
     if key.sign:
-        above, below = key.above or "", key.below or ""
+        above, below = key.options
         return [above, below] if _number(key.sign, facts) > 0 else [below, above]
     values = {option: _number(name, facts) for option, name in key.ranked.items()}
     return sorted(values, key=lambda option: values[option], reverse=key.largest is not None)
@@ -126,6 +127,8 @@ def complaints(question: Question, facts: Facts) -> Iterator[tuple[str, str]]:
     """
     if question.type not in ("single", "multiple", "order", "match") or not names(question):
         return
+    if not question.options:
+        return  # said where they are read
     try:
         options = [_fill(option, facts) for option in question.options]
         _computed(question, options, facts)
@@ -167,17 +170,17 @@ def _near_distractors(
 ) -> Iterator[tuple[str, str]]:
     """Options of a single choice whose number is no clear mistake."""
     marked = _computed(question, options, facts)
-    measured = {option.id: _measured(option, facts) for option in marked}
-    right = next((option for option in marked if option.right), None)
-    if right is None or question.type != "single" or measured[right.id] is None:
+    measured = [(option, _measured(option, facts)) for option in marked]
+    right = next((number for option, number in measured if option.right), None)
+    if right is None or question.type != "single":
         return
-    key, tolerance = measured[right.id] or (0.0, 0.0)
+    key, tolerance = right
     if isinstance(question.key, FactKey) and isinstance(facts[question.key.fact].value, float):
         tolerance = max(tolerance, 2 * facts[question.key.fact].tolerance)
-    for option in marked:
-        if option.right or measured[option.id] is None:
+    for option, number in measured:
+        if option.right or number is None:
             continue
-        value, own = measured[option.id] or (0.0, 0.0)
+        value, own = number
         if abs(value - key) <= tolerance + own:
             yield "options", f"option ({option.id}) is nearer to the key than both may vary by"
 
@@ -185,7 +188,7 @@ def _near_distractors(
 def _measured(option: Option, facts: Facts) -> tuple[float, float] | None:
     """The number that an option is, and how much it may vary; None if it is no number."""
     fact = _FACT.fullmatch(option.as_written.strip())
-    if fact and not isinstance(facts[fact["name"]].value, bool | str | list):
+    if fact and type(facts[fact["name"]].value) in (int, float):  # a truth is an int as well
         return facts[fact["name"]].number, facts[fact["name"]].tolerance
     value = _value(option.text)
     return None if value is None else (value, 0.0)

@@ -46,7 +46,8 @@ class Malformed(Exception):
 class Fields(NamedTuple):
     """The values of a YAML mapping and the line on which each stands, by its location.
 
-    A field whose value cannot be read has a line, no value, and its complaint in `problems`.
+    The mapping itself is at (). A field whose value cannot be read has a line, no value, and its
+    complaint in `problems`.
     """
 
     values: dict[str, Any]
@@ -59,10 +60,9 @@ class Fields(NamedTuple):
 
     def line(self, location: Location) -> int:
         """The line of the value, or of the nearest thing around it."""
-        for end in range(len(location), -1, -1):
-            if location[:end] in self.lines:
-                return self.lines[location[:end]]
-        return 1
+        while location not in self.lines:
+            location = location[:-1]
+        return self.lines[location]
 
 
 def read_yaml(text: str, first_line: int = 1) -> Fields:

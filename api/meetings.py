@@ -9,7 +9,7 @@ from api.content import Content
 from api.quizzes import QuizSummary, summarize
 from api.records import Meeting
 from api.service import ServiceDep
-from api.wire import NotThere
+from api.wire import Day, NotThere
 
 router = APIRouter(prefix="/meetings", tags=["meetings"])
 
@@ -40,7 +40,7 @@ async def list_meetings(service: ServiceDep) -> list[MeetingOut]:
 
 
 @router.get("/{date}")
-async def read_meeting(date: dt.date, service: ServiceDep) -> MeetingOut:
+async def read_meeting(date: Day, service: ServiceDep) -> MeetingOut:
     """One meeting. 404 if none is recorded for that day."""
     meeting = service.content.meetings.get(str(date))
     if meeting is None:

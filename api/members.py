@@ -4,9 +4,9 @@ import datetime as dt
 import hashlib
 import secrets
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request
@@ -19,6 +19,7 @@ from api.database import Busy, Database, UtcDateTime
 from api.service import NowDep, Service, ServiceDep
 from api.wire import Input, Name, NotAllowed, NotSignedIn, Secret
 
+T = TypeVar("T")
 Role = Literal["member", "organizer"]
 INVITATION_LASTS = dt.timedelta(days=14)
 SESSION_LASTS = dt.timedelta(days=180)
@@ -266,13 +267,37 @@ async def signed_in(request: Request, service: ServiceDep, now: NowDep) -> Membe
 MemberDep = Annotated[MemberOut, Depends(signed_in)]
 
 
-async def organizing(member: MemberDep) -> MemberOut:
+def _as_organizer(member: MemberOut) -> MemberOut:
     if member.role != "organizer":
         raise NotAllowed("only an organizer may do this")
     return member
 
 
+async def organizing(member: MemberDep) -> MemberOut:
+    return _as_organizer(member)
+
+
 OrganizerDep = Annotated[MemberOut, Depends(organizing)]
+
+
+def still_member(session: Session, member: MemberOut) -> MemberOut:
+    """The member as they are now. For a writer: between the request and its transaction, a member
+    may have been removed or erased, or have got another role."""
+    here = (col(Member.removed_at).is_(None), col(Member.erased_at).is_(None))
+    row = session.exec(select(Member).where(col(Member.id) == member.id, *here)).first()
+    if row is None:
+        raise NotSignedIn(NOBODY)
+    return MemberOut.model_validate(row, from_attributes=True)
+
+
+def write_as_organizer(database: Database, organizer: MemberOut, job: Callable[[Session], T]) -> T:
+    """Write what an organizer decides, if they still are one in the transaction that writes it."""
+
+    def write(session: Session) -> T:
+        _as_organizer(still_member(session, organizer))
+        return job(session)
+
+    return database.write(write)
 
 
 class SessionOut(BaseModel):

@@ -18,6 +18,7 @@ from api.members import (
     end_sessions,
     hash_of,
     invite,
+    write_as_organizer,
 )
 from api.service import NowDep, ServiceDep
 from api.wire import Conflict, Input, Name, NotThere
@@ -77,7 +78,7 @@ def change_role(
         person = set_role(session, member_id, given.role)
         return PersonOut.model_validate(person, from_attributes=True)
 
-    changed = service.database.write(change)
+    changed = write_as_organizer(service.database, organizer, change)
     log.info("member %s is %s now, by %s", changed.id, changed.role, organizer.id)
     return changed
 
@@ -87,7 +88,7 @@ def remove_member(
     member_id: str, organizer: OrganizerDep, service: ServiceDep, now: NowDep
 ) -> None:
     """End a membership and every session of it, at once. What was written stays."""
-    service.database.write(lambda session: remove(session, member_id, now))
+    write_as_organizer(service.database, organizer, lambda session: remove(session, member_id, now))
     log.info("member %s was removed by %s", member_id, organizer.id)
 
 
@@ -96,7 +97,9 @@ def let_back_in(
     member_id: str, organizer: OrganizerDep, service: ServiceDep, now: NowDep
 ) -> CodeOut:
     """For a member whose devices are lost: ends all sessions, and makes a code for a new device."""
-    code = service.database.write(lambda session: begin_again(session, member_id, now))
+    code = write_as_organizer(
+        service.database, organizer, lambda session: begin_again(session, member_id, now)
+    )
     log.info("member %s got a code for a new device from %s", member_id, organizer.id)
     return CodeOut(code=code, expires_at=now + LOST_DEVICE_CODE_LASTS)
 
@@ -113,7 +116,9 @@ def make_invitation(
     given: InvitationIn, organizer: OrganizerDep, service: ServiceDep, now: NowDep
 ) -> InvitedOut:
     """A join link that works once, for 14 days. It is told in this reply alone."""
-    code = service.database.write(lambda session: invite(session, given.name, given.role, now))
+    code = write_as_organizer(
+        service.database, organizer, lambda session: invite(session, given.name, given.role, now)
+    )
     log.info("%s made an invitation as %s", organizer.id, given.role)
     return InvitedOut(
         id=hash_of(code)[:NAMED_BY],
@@ -130,7 +135,9 @@ def revoke_invitation(
     invitation_id: str, organizer: OrganizerDep, service: ServiceDep, now: NowDep
 ) -> None:
     """Take an invitation back that nobody has used. 404 if there is none of that id."""
-    service.database.write(lambda session: revoke(session, invitation_id, now))
+    write_as_organizer(
+        service.database, organizer, lambda session: revoke(session, invitation_id, now)
+    )
     log.info("%s took an invitation back", organizer.id)
 
 
@@ -192,7 +199,20 @@ def _person(session: Session, member_id: str) -> Member:
 def _keep_an_organizer(session: Session, person: Member) -> None:
     others = [one for one in people(session) if one.role == "organizer" and one.id != person.id]
     if person.role == "organizer" and not others:
-        raise Conflict("the group needs an organizer; make another member one first")
+        raise Conflict(
+            "the group needs an organizer; make another member one first, on the page Members, or "
+            "with readout members role NAME organizer"
+        )
+
+
+def let_go(session: Session, member_id: str) -> None:
+    """Raises Conflict where the others of a group would be left without an organizer.
+
+    Who is alone in it may go, or was removed. Of two organizers who go at once, one does.
+    """
+    group = {one.id for one in people(session)}
+    if member_id in group and len(group) > 1:
+        _keep_an_organizer(session, session.get_one(Member, member_id))
 
 
 def _out(row: Invitation) -> InvitationOut:

@@ -213,7 +213,7 @@ def _reason(error: Exception, timeout_s: float) -> str:
     if isinstance(cause, ConnectionRefusedError):
         return "the host refuses the connection"
     if isinstance(cause, ssl.SSLError):
-        return "the host's certificate is not valid"
+        return "the host's certificate or encryption is not valid"
     return f"no answer ({type(cause).__name__})"
 
 

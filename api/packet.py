@@ -253,7 +253,7 @@ def _controls(question: Question) -> str:
             return f"<p>Your answer: {_BLANK}</p>"
         case "order":
             return f"<p>Number them in the right order.</p>{_options(options)}"
-        case "match":
+        case _:
             letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
             choices = "".join(
                 f"<li>{letters[i % 26]}: {escape(text)}</li>"

@@ -11,6 +11,7 @@ import math
 import re
 from collections.abc import Iterator
 from functools import cached_property
+from itertools import takewhile
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
 from markdown_it import MarkdownIt
@@ -69,12 +70,10 @@ class ComputedKey(Record):
 
 def _kind_of_key(value: Any) -> str:
     """Which of the three forms a key has, so that only its own mistakes are told."""
-    if isinstance(value, ComputedKey):
-        return "ComputedKey"
     if isinstance(value, dict):
         rules = value.keys() & {"largest", "smallest", "sign", "above", "below"}
         return "ComputedKey" if rules else "FactKey"
-    return "FactKey" if isinstance(value, FactKey) else "str"
+    return type(value).__name__ if isinstance(value, ComputedKey | FactKey) else "str"
 
 
 AnyKey = Annotated[
@@ -385,9 +384,7 @@ def _read_options(
 def _items(tokens: list[Token], index: int) -> Iterator[list[Token]]:
     """The tokens of each item of the list that opens at `index`."""
     item: list[Token] = []
-    for token in tokens[index + 1 :]:
-        if token.level == 0:
-            return
+    for token in takewhile(lambda token: token.level, tokens[index + 1 :]):
         if token.type == "list_item_open" and token.level == 1:
             item = []
         item.append(token)

@@ -78,7 +78,7 @@ def _controls(question: Question) -> str:
                 f'<li data-option="{o.id}">{render_inline(o.text)}</li>' for o in question.offered
             )
             return f'<ol class="order">{items}</ol>'
-        case "match":
+        case _:
             return "".join(_match_row(question, o.id, o.text) for o in question.offered)
 
 

@@ -90,13 +90,17 @@ def _web_address(url: str) -> str:
 
 def _day(value: Any) -> Any:
     # A number would be taken for seconds since 1970.
-    if isinstance(value, str) and not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
+    if isinstance(value, str | int | float) and not re.fullmatch(
+        r"\d{4}-\d\d-\d\d", str(value), re.ASCII
+    ):
         raise ValueError(f"{short(value)} is not a date; write it as 2023-11-07")
     return value
 
 
 def _moment(value: Any) -> Any:
-    if isinstance(value, str) and not re.match(r"\d{4}-\d\d-\d\d[T ]\d\d:", value, re.ASCII):
+    if isinstance(value, str | int | float) and not re.match(
+        r"\d{4}-\d\d-\d\d[T ]\d\d:", str(value), re.ASCII
+    ):
         raise ValueError(f"{short(value)} is not a time; write it as 2026-03-12T18:00:00Z")
     return value
 
@@ -210,7 +214,7 @@ class Fact(BaseModel):
     def number(self) -> float:
         """The value as a number. Raises TypeError if it is none."""
         if isinstance(self.value, bool) or not isinstance(self.value, int | float):
-            raise TypeError(f"{self.value!r} is not a number")
+            raise TypeError("not a number")  # and it may be the key of a question
         return float(self.value)
 
     def text(self, form: str | None) -> str:
@@ -340,7 +344,7 @@ def _plain(kind: str, given: Any, context: dict[str, Any]) -> str | None:
         return "nothing is given; write a value, or take the line out"
     if kind == "list_type":
         return f"{short(given)} is not a list; write [{given}]" if len(str(given)) < 80 else None
-    if kind == "string_type" and isinstance(given, list | dict):
+    if kind in ("string_type", "date_type", "datetime_type") and isinstance(given, list | dict):
         return f"{short(given)} is not one text; put it in quotes, without brackets"
     if kind == "too_short":
         return "an empty list; name at least one"

@@ -78,11 +78,10 @@ def _of_question(
     from api.answers import ANSWER  # it tells members what is noted here
 
     answer = ANSWER.c
-    versions = service.editions.get(question.id, frozenset()) | {question.version}
     rows = session.connection().execute(
         sa.select(answer.key_version, answer.response, answer.reply)
         .where(answer.question == question.id, answer.key_version != after)
-        .where(answer.question_version.in_(versions))
+        .where(answer.question_version.in_(service.edition_of(question)))
         .order_by(answer.key_version)
     )
     totals: Counter[str] = Counter()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 from html import escape
-from typing import Any
+from typing import Any, Literal
 from urllib.parse import urlsplit
 
 import nh3
@@ -33,6 +33,12 @@ _FORMULA = re.compile(f"{_OPEN}(\\d+){_CLOSE}")
 # As the site's pages do: no space inside the dollars, no digit after them ("$5 and $6").
 _DOLLARS = re.compile(r"\$\$(?P<block>[^$]+)\$\$|\$(?P<inline>[^\s$](?:[^$]*[^\s$])?)\$(?!\d)")
 _ENTRY = re.compile(r"\[\[([a-z0-9]+(?:-[a-z0-9]+)*)\]\]")
+# What a link is to markdown-it: the type, the element, and whether it is opened or closed.
+_LINK: tuple[tuple[str, str, Literal[-1, 0, 1]], ...] = (
+    ("link_open", "a", 1),
+    ("text", "", 0),
+    ("link_close", "a", -1),
+)
 
 
 @cache
@@ -132,7 +138,7 @@ def _is_own(address: str) -> bool:
 
 def _lower(tokens: list[Token]) -> None:
     """Headings begin at the third level, below that of the section, and leave out none."""
-    headings = [token for token in tokens if token.type in ("heading_open", "heading_close")]
+    headings = [token for token in tokens if token.type.startswith("heading_")]
     used = sorted({token.tag for token in headings})
     for token in headings:
         token.tag = f"h{min(used.index(token.tag) + 3, 6)}"
@@ -143,9 +149,9 @@ def _entry(state: StateInline, silent: bool) -> bool:
     if match is None or match[1] not in state.env["titles"]:
         return False
     if not silent:
-        state.push("link_open", "a", 1).attrs = {"href": f"../../library/{match[1]}/"}
-        state.push("text", "", 0).content = state.env["titles"][match[1]]
-        state.push("link_close", "a", -1)
+        opened, text, _ = [state.push(*kind) for kind in _LINK]
+        opened.attrs = {"href": f"../../library/{match[1]}/"}
+        text.content = state.env["titles"][match[1]]
     state.pos = match.end()
     return True
 

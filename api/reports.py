@@ -10,7 +10,7 @@ from pydantic import BaseModel, StringConstraints
 from sqlmodel import Field, Session, SQLModel, col, select
 
 from api.database import UtcDateTime
-from api.members import MemberDep, MemberOut, OrganizerDep
+from api.members import MemberDep, MemberOut, OrganizerDep, still_member, write_as_organizer
 from api.questions import Question
 from api.quizzes import QuizDep, find_question
 from api.service import NowDep, ServiceDep
@@ -82,7 +82,9 @@ def list_reports(quiz: QuizDep, _: OrganizerDep, service: ServiceDep) -> list[Re
 
 
 @router.delete("/reports/{report_id}", status_code=204)
-def close_report(report_id: uuid.UUID, _: OrganizerDep, service: ServiceDep, now: NowDep) -> None:
+def close_report(
+    report_id: uuid.UUID, organizer: OrganizerDep, service: ServiceDep, now: NowDep
+) -> None:
     """Take a report off the list, as dealt with. 404 if there is none."""
 
     def close(session: Session) -> None:
@@ -93,12 +95,13 @@ def close_report(report_id: uuid.UUID, _: OrganizerDep, service: ServiceDep, now
         for row in rows:
             row.closed_at = row.closed_at or now
 
-    service.database.write(close)
+    write_as_organizer(service.database, organizer, close)
 
 
 def store(
     session: Session, question: Question, given: ReportIn, member: MemberOut, now: dt.datetime
 ) -> tuple[ReportOut, bool]:
+    member = still_member(session, member)
     stored = session.get(ProblemReport, (member.id, str(given.id)))
     if stored and (stored.question, stored.text) != (question.id, given.text):
         raise Conflict(f"id {given.id} was used for another report; make a new one")

@@ -118,18 +118,13 @@ _EQUAL = sa.select(
 ).group_by(*_SAME)
 
 
-def editions(service: Service, question: Question) -> frozenset[str]:
-    """The versions of a question whose answers count together."""
-    return service.editions.get(question.id, frozenset()) | {question.version}
-
-
 def groups(
     session: Session, service: Service, questions: Iterable[Question]
 ) -> dict[str, list[Group]]:
     """By question, its tally, marked."""
     asked = {question.id: question for question in questions}
     keys = known_keys(service, asked)
-    counting = {name: editions(service, question) for name, question in asked.items()}
+    counting = {name: service.edition_of(question) for name, question in asked.items()}
     found: dict[str, list[Group]] = {name: [] for name in asked}
     marks: dict[tuple[str, str], tuple[Any, Mark | None]] = {}
     query = _EQUAL.where(TALLY.c.question.in_(asked))
@@ -246,7 +241,7 @@ def reasons(session: Session, service: Service, question: Question) -> list[str]
         sa.select(columns.reason)
         .where(columns.question == question.id, columns.reason.is_not(None))
         .where(columns.turn == "first", columns.late.is_(False))
-        .where(columns.question_version.in_(editions(service, question)))
+        .where(columns.question_version.in_(service.edition_of(question)))
         .order_by(columns.answered_at.desc(), columns.id)
         .limit(MOST_REASONS)
     )

@@ -5,7 +5,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, BackgroundTasks, Request, Response
 from sqlalchemy import or_, update
 from sqlmodel import Session, col, select
 
@@ -22,6 +22,7 @@ from api.members import (
     end_sessions,
     forget_device,
 )
+from api.membership import let_go
 from api.notes import Note, NoteRevision
 from api.questions import Question
 from api.reports import ProblemReport
@@ -75,6 +76,7 @@ def _note(note: Note, revision: NoteRevision, member_id: str) -> dict[str, Any]:
         "mine": note.author_id == member_id,
         "version": revision.version,
         "changed_by_me": revision.editor_id == member_id,
+        "saved_for": revision.visibility,
         "body": revision.body,
         "saved_at": revision.saved_at,
         "deleted": note.deleted_at is not None,
@@ -82,10 +84,20 @@ def _note(note: Note, revision: NoteRevision, member_id: str) -> dict[str, Any]:
 
 
 @router.delete("/me", status_code=204)
-def erase(member: MemberDep, service: ServiceDep, now: NowDep, response: Response) -> None:
-    """Forget the member: name, notes, reasons, own words and sessions go; the counts stay."""
+def erase(
+    member: MemberDep,
+    service: ServiceDep,
+    now: NowDep,
+    response: Response,
+    afterwards: BackgroundTasks,
+) -> None:
+    """Forget the member: name, notes, reasons, own words and sessions go; the counts stay.
+
+    409 for the last organizer while others belong to the group.
+    """
     service.database.write(lambda session: forget(session, service, member, now))
     response.delete_cookie(cookie_name(service), path="/")
+    afterwards.add_task(service.database.leave_no_trace)
 
 
 @router.delete("/session", status_code=204)
@@ -97,6 +109,7 @@ def sign_out(request: Request, member: MemberDep, service: ServiceDep, response:
 
 def forget(session: Session, service: Service, member: MemberOut, now: dt.datetime) -> None:
     """Keep the rows that counts rest on, and nothing in them that a person wrote."""
+    let_go(session, member.id)
     own_notes = select(Note.id).where(Note.author_id == member.id)
     session.execute(
         update(NoteRevision)

@@ -1,7 +1,6 @@
 """What an installation may set, read once from the environment."""
 
 import re
-from functools import lru_cache
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,6 +9,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+DATABASE = re.compile(r"sqlite:///.|postgres(ql)?(\+psycopg)?://")
 # A browser sends an origin in this form. `*` and `null` are none, and any site could send them.
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
 
@@ -76,6 +76,16 @@ class Settings(BaseSettings):
         default=0, ge=0, lt=2**31, description="The seed of all that the demos draw at random."
     )
 
+    @field_validator("database_url")
+    @classmethod
+    def _is_a_database(cls, given: str) -> str:
+        if not DATABASE.match(given):
+            raise ValueError(
+                "no address of a database that Readout knows; write sqlite:///data/readout.sqlite3 "
+                "or postgresql://user@host/name"
+            )
+        return given
+
     @field_validator("cors_origins")
     @classmethod
     def _are_origins(cls, given: tuple[str, ...]) -> tuple[str, ...]:
@@ -107,8 +117,3 @@ class Settings(BaseSettings):
     @property
     def is_https(self) -> bool:
         return self.base_url.startswith("https:")
-
-
-@lru_cache
-def settings() -> Settings:
-    return Settings()

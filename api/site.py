@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+from filelock import FileLock
 from jinja2 import Environment
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.exceptions import PluginError
@@ -95,8 +96,9 @@ def _complain(memory: preview.Memory | None, *problems: object) -> None:
 def _prepare(memory: preview.Memory, files: Files) -> None:
     """Ask for the pages that show what another file has changed."""
     for path in memory.outdated(surroundings(_Build.parts)):
-        if file := files.get_file_from_path(path):
-            preview.ask_for(Path(file.abs_dest_path))
+        file = files.get_file_from_path(path)
+        assert file, path  # a sound record has its page
+        preview.ask_for(Path(file.abs_dest_path))
     if not memory.dirty:
         memory.notice = preview.notice(_Build.problems)
 
@@ -318,7 +320,7 @@ def build(
     """Build the site, strictly. Raises MkDocs' Abort or another MkDocsException if it fails.
 
     With a preview's `memory`, broken files are left out and named on each page; `dirty` builds only
-    the pages that changed.
+    the pages that changed. Builds of one checkout take turns.
     """
     from mkdocs.commands.build import build as run
     from mkdocs.config import load_config
@@ -333,10 +335,13 @@ def build(
     if memory:
         memory.dirty = dirty
         config.extra["readout_preview"] = memory
-    config.plugins.on_startup(command="build", dirty=dirty)
-    try:
-        run(config, dirty=dirty)
-    finally:
-        config.plugins.on_shutdown()
+    stage = root / STAGE
+    stage.mkdir(parents=True, exist_ok=True)
+    with FileLock(stage.with_suffix(".lock")):  # another build would clear away what this one reads
+        config.plugins.on_startup(command="build", dirty=dirty)
+        try:
+            run(config, dirty=dirty)
+        finally:
+            config.plugins.on_shutdown()
     if memory is None:
         write_stamp(root, settings)

@@ -23,6 +23,9 @@ access = logging.getLogger("readout.access")
 router = APIRouter(tags=["service"])
 
 
+DESCRIPTORS = Path("/proc/self/fd")  # the open files, where the system lists them
+
+
 class Telemetry:
     """ASGI middleware: counts the replies and, where logs are kept, says a line of each."""
 
@@ -112,9 +115,8 @@ def exposition(service: Service, replies: Counter[int]) -> str:
         for name, path in (("database", file), ("log", file.with_name(f"{file.name}-wal"))):
             size = path.stat().st_size if path.exists() else 0
             numbers.append((f"{name}_bytes", "gauge", size))
-    descriptors = Path("/proc/self/fd")
-    if descriptors.is_dir():
-        numbers.append(("open_files", "gauge", len(os.listdir(descriptors))))  # noqa: PTH208
+    if DESCRIPTORS.is_dir():
+        numbers.append(("open_files", "gauge", len(os.listdir(DESCRIPTORS))))  # noqa: PTH208
     lines = [
         f"# TYPE readout_{name} {kind}\nreadout_{name} {float(value):.12g}"
         for name, kind, value in numbers

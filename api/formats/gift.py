@@ -233,7 +233,7 @@ class _Question:
         if word in ("T", "TRUE", "F", "FALSE"):
             return item.but(kind="truefalse", choices=self._true_or_false(answers))
         accepted = tuple(self._accepted(answers))
-        if not accepted:
+        if not any(answer.text for answer in accepted):
             raise ValueError("no answer between the braces")
         return item.but(kind="text", accepted=accepted)
 
@@ -425,7 +425,7 @@ def _answers(item: Item, losses: list[Loss]) -> str | None:
             return None
         case "number":
             return _write_bands(item, losses)
-        case "order" | "blanks":
+        case _:
             losses.append(item.loss("dropped", "question", f"GIFT knows no {item.kind} question"))
             return None
 

@@ -552,7 +552,7 @@ class _Writer:
                 declared = _declaration("RESPONSE", "single", "string")
                 box = '<extendedTextInteraction responseIdentifier="RESPONSE"/>'
                 return declared, self.html(item.stem) + box, ""
-            case "description":
+            case _:
                 return "", self.html(item.stem), ""
 
     def choices(self, item: Item) -> tuple[str, str, str]:

@@ -138,7 +138,7 @@ def _item(question: Question, path: str, facts: Mapping[str, Fact], losses: list
         case "text":
             texts = (str(question.key), *question.accept)
             return item.but(accepted=tuple(Accepted(text) for text in texts))
-        case "number":
+        case _:
             return _number(item, question, facts, losses)
 
 

@@ -8,7 +8,6 @@ from html.parser import HTMLParser
 
 import nh3
 from markdown_it import MarkdownIt
-from markdown_it.token import Token
 
 from api.formats.xml import Node
 
@@ -55,13 +54,6 @@ def _bounded(text: str) -> str:
     return text
 
 
-def _parse(text: str) -> list[Token]:
-    try:
-        return _parser().parse(text)
-    except RecursionError as error:
-        raise ValueError("a text nested too deeply") from error
-
-
 def looks_like_html(text: str) -> bool:
     return bool(_LOOKS_LIKE_HTML.search(text))
 
@@ -78,7 +70,7 @@ def _is_plain(text: str) -> bool:
     if text.count("[") > 1_000:  # the time that a parser takes grows with their square
         return False
     shown = []
-    for token in _parse(_MATH.sub("x", text)):
+    for token in _parser().parse(_MATH.sub("x", text)):
         if token.type == "inline":
             children = token.children or []
             if any(child.type not in ("text", "softbreak", "hardbreak") for child in children):
@@ -427,7 +419,7 @@ def to_html(markdown: str) -> str:
 def to_plain(markdown: str) -> str:
     """The words alone, on one line."""
     words = []
-    for token in _parse(_MATH.sub(lambda m: m[0].replace("\\", "\\\\"), markdown)):
+    for token in _parser().parse(_MATH.sub(lambda m: m[0].replace("\\", "\\\\"), markdown)):
         for child in token.children or []:
             words.append(" " if child.type in ("softbreak", "hardbreak") else child.content)
         words.append(token.content if token.type in ("fence", "code_block") else " ")

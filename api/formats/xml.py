@@ -112,7 +112,6 @@ class _Reader:
         parser.CharacterDataHandler = self._text
         parser.SkippedEntityHandler = self._entity
         parser.EntityDeclHandler = self._declared
-        parser.ExternalEntityRefHandler = self._external
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         self.elements += 1
@@ -132,19 +131,13 @@ class _Reader:
         self.open.pop()
 
     def _text(self, text: str) -> None:
-        if self.open:
-            self.open[-1].parts.append(text)
+        self.open[-1].parts.append(text)
 
-    def _entity(self, name: str, is_parameter: bool) -> None:
+    def _entity(self, name: str, _: bool) -> None:
         character = html.unescape(f"&{name};")
-        if is_parameter:
-            return
         if character.startswith("&"):
             raise _Refused(f"an unknown entity &{name};")
         self._text(character)
 
     def _declared(self, name: str, *_: object) -> None:
         raise _Refused(f"declares the entity {name!r}; entities of a file's own are not read")
-
-    def _external(self, *_: object) -> int:
-        raise _Refused("refers to another file; nothing outside the file is read")
