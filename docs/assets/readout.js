@@ -8,7 +8,6 @@ const ELEMENTS = {
   answered: "readout-answered",
   organize: "readout-organize",
   review: "readout-review",
-  notes: "readout-notes",
   join: "readout-join",
   member: "readout-member",
   me: "readout-me",
@@ -24,7 +23,15 @@ function loadElements() {
   for (const { dataset } of document.querySelectorAll("[data-explorer]")) {
     import(`./elements/${dataset.explorer}.js`);
   }
+  for (const notes of document.querySelectorAll("readout-notes")) coming.observe(notes);
 }
+
+/** Notes stand at the end of a page: who does not read as far as there loads nothing for them. */
+const coming = new IntersectionObserver((seen) => {
+  if (!seen.some(({ isIntersecting }) => isIntersecting)) return;
+  coming.disconnect();
+  import("./elements/notes.js");
+}, { rootMargin: "600px" });
 
 /** What scrolls sideways must be reachable by keyboard; what does not is no stop for it. */
 const scrolling = new ResizeObserver((seen) => {

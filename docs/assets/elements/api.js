@@ -14,9 +14,10 @@ export const api =
 
 /** No reply to rely on. Whether a write arrived is unknown, so it may be sent again. */
 export class Unreachable extends Error {
-  constructor(status) {
+  constructor(status, { sent = true } = {}) {
     super("the service is not reachable");
     this.status = status; // undefined when there was no reply at all
+    this.sent = sent; // whether it may have arrived
   }
 }
 
@@ -28,7 +29,7 @@ export class Unreachable extends Error {
  */
 export async function call(path, { method = "GET", body, headers = {} } = {}) {
   // Asking while the device knows that it is offline would only fill the console.
-  if (!api || navigator.onLine === false) throw new Unreachable();
+  if (!api || navigator.onLine === false) throw new Unreachable(undefined, { sent: false });
   let reply, data;
   try {
     reply = await fetch(new URL(path, api), {
@@ -65,6 +66,12 @@ export function complaint({ status, data, again }) {
   }
   return said ?? `the service did not accept it (${status})`;
 }
+
+/** What to say where a step was not done, or no reply came (`null`), so that nobody knows. */
+export const undone = (reply) =>
+  reply
+    ? `Nothing was changed: ${complaint(reply)}.`
+    : "It is not known whether that was done: no reply came from the service. Load this page again.";
 
 /**
  * The member whose session this browser holds, or null.

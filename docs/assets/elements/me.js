@@ -1,5 +1,5 @@
 /** <readout-me>: a member's own account: devices, what waits, export, sign out, erase. */
-import { api, call, complaint, root } from "./api.js";
+import { api, call, complaint, root, undone } from "./api.js";
 import { copyable, step } from "./controls.js";
 import { h, moment } from "./dom.js";
 import { discard, entriesOf, forget, whoIsHere } from "./outbox.js";
@@ -38,7 +38,7 @@ class ReadoutMe extends HTMLElement {
         "Download everything you wrote"), " as JSON."),
       this.leaving("Erase me", "Erases your name, notes, reasons and reports for good. Counts over " +
         "the whole group stay, without you." +
-        (member.role === "organizer" ? " Hand the group over first: it needs an organizer." : "") + unsent,
+        (member.role === "organizer" ? " The only organizer of others hands the group over first, on the page Members." : "") + unsent,
       "me", member, true),
     );
     await this.listDevices();
@@ -53,7 +53,7 @@ class ReadoutMe extends HTMLElement {
   async ask(path, options) {
     const reply = await call(path, options).catch(() => null);
     if (reply?.ok) return reply;
-    this.tell(`Nothing was changed: ${reply ? complaint(reply) : "the service is not reachable"}.`);
+    this.tell(undone(reply));
     return null;
   }
 

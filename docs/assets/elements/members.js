@@ -1,5 +1,5 @@
 /** <readout-members>: for organizers, who belongs to the group and who is invited. */
-import { call, complaint, root } from "./api.js";
+import { call, complaint, root, undone } from "./api.js";
 import { copyable, onSubmit, step, unfold } from "./controls.js";
 import { h, moment } from "./dom.js";
 import { whoIsHere } from "./outbox.js";
@@ -64,9 +64,7 @@ class ReadoutMembers extends HTMLElement {
     const reply = await call(path, options).catch(() => null);
     if (!(await this.mayOrganize({ again: true }))) return null;
     if (reply?.ok || reply?.status === 404) await this.list();
-    this.said.textContent = reply?.ok
-      ? done
-      : `Nothing was changed: ${reply ? complaint(reply) : "the service is not reachable"}.`;
+    this.said.textContent = reply?.ok ? done : undone(reply);
     this.said.focus();
     return reply?.ok ? reply : null;
   }

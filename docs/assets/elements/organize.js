@@ -2,7 +2,7 @@
  * <readout-organize>: what a meeting should talk about, from the group's answers.
  * For organizers; the service shows it to nobody else, and tells no names.
  */
-import { api, call, complaint, root } from "./api.js";
+import { api, call, complaint, root, undone } from "./api.js";
 import { h, moment } from "./dom.js";
 import { whoIsHere } from "./outbox.js";
 
@@ -141,7 +141,7 @@ class ReadoutOrganize extends HTMLElement {
       done.addEventListener("click", async () => {
         const gone = await call(`reports/${id}`, { method: "DELETE" }).catch(() => null);
         if (gone?.ok) row.remove();
-        this.said.textContent = gone?.ok ? "Put aside." : "Nothing was changed: the service is not reachable.";
+        this.said.textContent = gone?.ok ? "Put aside." : undone(gone);
       });
       return row;
     });

@@ -186,7 +186,9 @@ export async function send(path, body) {
   try {
     await keep(entry);
   } catch {
-    return deliver(entry).catch(() => ({ entry, state: "lost" }));
+    const outcome = await deliver(entry).catch(() => ({ entry, state: "lost" }));
+    // The session has ended, and "kept" would be untrue: whoever asked must hold on to the text.
+    return outcome.state === "kept" ? { entry, state: "refused", why: null } : outcome;
   }
   const settled = new Promise((resolve) => {
     const done = new AbortController();
