@@ -8,7 +8,6 @@ and what stands outside of functions; for these, faults are planted by hand (`te
 
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-ROOT = Path(__file__).resolve().parent.parent
+from tests.checkout import ROOT, copy
+
 EXCUSED = ROOT / "tests" / "survivors.toml"
 
 # By module of `api`: the tests that should notice. They take seconds, all of them together.
@@ -27,9 +27,15 @@ MODULES: dict[str, tuple[str, ...]] = {
     "guard": ("test_guard.py",),
     "render": ("test_render.py",),
     "keys": ("test_keys.py",),
+    "database": ("test_write_path.py", "test_database.py"),
+    "answers": ("test_answers.py", "test_around_the_meeting.py"),
+    "members": ("test_invitations_and_sessions.py", "test_members.py"),
+    "rights": ("test_members.py", "test_leaving.py"),
+    "notes": ("test_notes.py",),
 }
 
-# Each test that reaches a function is run for each of its changes, so that only SQLite is asked.
+# Each test that reaches a function is run for each of its changes, so that PostgreSQL is asked only
+# where a test is about it alone.
 SETTINGS = """[mutmut]
 source_paths=api
 only_mutate=api/{name}.py
@@ -43,7 +49,7 @@ pytest_add_cli_args=
     -p
     no:cacheprovider
     -k
-    not postgresql
+    not postgresql or on_postgresql
 pytest_add_cli_args_test_selection=
     {tests}
 """
@@ -69,6 +75,7 @@ class Survivor(NamedTuple):
 
 class Result(NamedTuple):
     total: int
+    slow: int  # changes whose tests did not end, which counts as noticed
     survivors: list[Survivor]
 
 
@@ -83,22 +90,11 @@ def survivor(name: str, diff: str) -> Survivor:
     return Survivor(function, was, now)
 
 
-def copy(folder: Path) -> None:
-    """What the tests need: the code, and themselves."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    listed += ["api", "tests", "pyproject.toml"]
-    files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
-    for file in filter(None, files.stdout.split("\0")):
-        if (ROOT / file).is_file():
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / file, folder / file)
-
-
 def mutate(name: str) -> Result:
     """Make every change to a module of `api`."""
     with tempfile.TemporaryDirectory(prefix="readout-mutation-") as made:
         folder = Path(made)
-        copy(folder)
+        copy(folder, "api", "tests", "pyproject.toml")
         tests = "\n    ".join(f"tests/{test}" for test in MODULES[name])
         (folder / "setup.cfg").write_text(SETTINGS.format(name=name, tests=tests))
         environment = {**os.environ, "OMP_NUM_THREADS": "1"}
@@ -118,7 +114,8 @@ def mutate(name: str) -> Result:
     told = json.loads(shown.stdout)
     if unknown := [status for _, status, diff in told if diff and status not in LIVING]:
         sys.exit(f"mutmut could not judge {len(unknown)} changes to {name}: {set(unknown)}")
-    return Result(len(told), [survivor(name, diff) for name, _, diff in told if diff])
+    slow = sum(status == "timeout" for _, status, _ in told)
+    return Result(len(told), slow, [survivor(name, diff) for name, _, diff in told if diff])
 
 
 LIVING = ("survived", "no tests")
@@ -144,7 +141,10 @@ def main(names: Sequence[str]) -> None:
         result, known = mutate(name), excused(name)
         n, took = len(result.survivors), time.perf_counter() - begun
         score = f"{100 * (result.total - n) / result.total:.1f} %"
-        print(f"{name}: {result.total - n} of {result.total} noticed, {score} ({took:.0f} s)")
+        print(
+            f"{name}: {result.total - n} of {result.total} noticed, {score}, "
+            f"{result.slow} of them by a test that did not end ({took:.0f} s)"
+        )
         new = [one for one in result.survivors if one not in known]
         gone = [one for one in known if one not in result.survivors]
         print(*(as_entry(name, one) for one in new), sep="\n", end="")

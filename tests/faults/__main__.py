@@ -2,21 +2,21 @@
 
 Each row of `FAULTS` is a slip that somebody could make: what to replace where, and the test that
 must go red. It is planted in a copy of the checkout, so nothing here is touched. Before that, the
-tests must pass without it. `make test-the-tests NAME=normal-sync` plants one.
+tests must pass without it. `make test-the-tests NAME=normal-sync` plants one. What an interrupted
+run has found is kept in `build`, and the next one goes on from there while no file has changed.
 """
 
+import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from tests.checkout import ROOT, copy
 from tests.faults import FAULTS
-from tests.faults.planting import Edit
-
-ROOT = Path(__file__).resolve().parent.parent.parent
+from tests.faults.planting import Edit, Fault
 
 
 def plant(edits: tuple[Edit, ...], folder: Path) -> dict[Path, str]:
@@ -38,6 +38,31 @@ def run(tests: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
 
 
+def copied(folder: Path) -> str:
+    """Copy the checkout; returns a digest of it."""
+    digest = hashlib.sha256()
+    for file in copy(folder):
+        digest.update(f"{file}\0".encode() + (folder / file).read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def notices(one: Fault, folder: Path) -> bool:
+    """Whether the test goes red; one that cannot be run has noticed nothing."""
+    before = plant(one.edits, folder)
+    done = run([one.test], folder)
+    for path, text in before.items():
+        path.write_text(text, "utf-8")
+    if done.returncode not in (0, 1):  # 1: a test failed; anything else: none was run
+        print(done.stdout[-1000:], done.stderr[-1000:])
+    return done.returncode == 1
+
+
+def keep(file: Path, *found: str) -> None:
+    """The tests that pass as they should, and the faults that were caught."""
+    with file.open("a") as kept:
+        kept.writelines(f"{line}\n" for line in found)
+
+
 def main(names: list[str]) -> None:
     chosen = [one for one in FAULTS if one.name in names] if names else FAULTS
     if unknown := set(names) - {one.name for one in chosen}:
@@ -45,25 +70,24 @@ def main(names: list[str]) -> None:
     missed = []
     with tempfile.TemporaryDirectory(prefix="readout-faults-") as name:
         folder = Path(name)
-        listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-        files = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True)
-        for file in filter(None, files.stdout.split("\0")):
-            if (ROOT / file).is_file():
-                (folder / file).parent.mkdir(parents=True, exist_ok=True)
-                shutil.copy(ROOT / file, folder / file)
-        whole = run(sorted({one.test for one in chosen}), folder)
-        if whole.returncode != 0:
-            sys.exit(f"the tests fail before anything is planted:\n{whole.stdout[-3000:]}")
-        for one in chosen:
+        kept = ROOT / "build" / f"faults-{copied(folder)}.txt"
+        kept.parent.mkdir(exist_ok=True)
+        known = set(kept.read_text().splitlines()) if kept.exists() else set()
+        left = [one for one in chosen if one.name not in known]
+        print(f"{len(chosen) - len(left)} were caught before; {len(left)} are planted", flush=True)
+        if unsure := sorted({one.test for one in left} - known):
+            whole = run(unsure, folder)
+            if whole.returncode != 0:
+                sys.exit(f"the tests fail before anything is planted:\n{whole.stdout[-3000:]}")
+            keep(kept, *unsure)
+        for one in left:
             begun = time.perf_counter()
-            before = plant(one.edits, folder)
-            done = run([one.test], folder)
-            for path, text in before.items():
-                path.write_text(text, "utf-8")
-            caught = done.returncode == 1  # 1: a test failed; anything else: none was run
-            missed += [] if caught else [one.name]
+            if is_caught := notices(one, folder):
+                keep(kept, one.name)
+            else:
+                missed.append(one.name)
             took = time.perf_counter() - begun
-            print(f"{'caught' if caught else 'MISSED'}  {one.name} ({took:.0f} s)", flush=True)
+            print(f"{'caught' if is_caught else 'MISSED'}  {one.name} ({took:.0f} s)", flush=True)
     print(f"{len(chosen) - len(missed)} of {len(chosen)} planted faults were caught")
     sys.exit(bool(missed))
 

@@ -15,6 +15,20 @@ FAULTS = [
         "httponly=False",
     ),
     fault(
+        "a-page-reads-what-its-cookie-holds",
+        "tests/test_members.py::test_a_page_of_the_service_is_told_no_token",
+        JOINING,
+        "token = None if _is_own_page(request, service) else joined.token",
+        "token = joined.token",
+    ),
+    fault(
+        "the-former-session-of-a-browser-lives-on",
+        "tests/test_members.py::test_signing_in_ends_the_former_session_of_the_browser",
+        JOINING,
+        "SIGN_IN.c.token_hash == former",
+        'SIGN_IN.c.token_hash == ""',
+    ),
+    fault(
         "an-invitation-works-twice",
         "tests/test_members.py::test_an_invitation_works_once",
         MEMBERS,
@@ -95,6 +109,13 @@ FAULTS = [
         "api/notes.py",
         'return (col(Note.visibility) != "private") | (col(Note.author_id) == member.id)',
         "return col(Note.id) == col(Note.id)",
+    ),
+    fault(
+        "what-was-private-is-in-the-history",
+        "tests/test_notes.py::test_what_was_private_stays_its_authors_when_the_note_is_opened",
+        "api/notes.py",
+        '    return of_note & (col(NoteRevision.visibility) != "private")',
+        "    return of_note",
     ),
     fault(
         "an-invitation-never-expires",
@@ -186,6 +207,20 @@ FAULTS = [
         ".values(erased_at=now)",
     ),
     fault(
+        "the-last-organizer-erases-themselves",
+        "tests/test_membership.py::test_the_last_organizer_of_others_cannot_erase_themselves",
+        "api/rights.py",
+        "    let_go(session, member.id)\n",
+        "",
+    ),
+    fault(
+        "the-erased-stay-in-the-file",
+        f"{LEAVING}::test_nothing_of_an_erased_member_is_left_in_the_file_or_its_log",
+        "api/rights.py",
+        "    afterwards.add_task(service.database.leave_no_trace)\n",
+        "",
+    ),
+    fault(
         "metrics-for-everybody",
         "tests/test_telemetry.py::test_metrics_are_for_who_has_the_token",
         "api/telemetry.py",
@@ -198,5 +233,26 @@ FAULTS = [
         "api/devices.py",
         '@router.get("")\n',
         '@router.get("/all")\n@router.get("")\n',
+    ),
+    fault(
+        "who-left-still-writes-a-note",
+        "tests/test_notes.py::test_who_left_while_the_note_was_set_stores_none",
+        NOTES,
+        "    member = still_member(session, member)  # setting the text took its time\n",
+        "",
+    ),
+    fault(
+        "who-left-still-decides",
+        "tests/test_membership.py::test_who_organizes_no_more_when_it_is_written_decides_nothing",
+        MEMBERS,
+        "        _as_organizer(still_member(session, organizer))\n",
+        "",
+    ),
+    fault(
+        "an-erased-member-still-belongs",
+        "tests/test_notes.py::test_who_left_while_the_change_was_set_changes_nothing",
+        MEMBERS,
+        "here = (col(Member.removed_at).is_(None), col(Member.erased_at).is_(None))",
+        "here = (col(Member.removed_at).is_(None),)",
     ),
 ]

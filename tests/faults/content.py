@@ -34,6 +34,7 @@ FAULTS = [
         "api/bounded.py",
         "timeout=LIMIT_S)",
         "timeout=None)",
+        Edit("api/bounded.py", "future.result(PATIENCE_S)", "future.result(90)"),
     ),
     fault(
         "a-file-wins-over-the-site",
@@ -41,6 +42,13 @@ FAULTS = [
         "api/note_sync.py",
         "    if seen.here == seen.base:",
         "    if seen.here:",
+    ),
+    fault(
+        "a-return-is-undone",
+        "tests/test_note_files.py::test_an_author_may_return_to_what_was_exported",
+        "api/note_sync.py",
+        "    if there == seen.base:",
+        "    if there in (seen.base, seen.here):",
     ),
     fault(
         "line-ends-are-normalized",
@@ -92,8 +100,15 @@ FAULTS = [
         "    if quiz.kind:\n        # A template",
     ),
     fault(
-        "said-saved-before-it-is",
+        "said-saved-while-the-service-is-away",
         f"{ELEMENTS}::test_an_answer_waits_for_the_service_and_is_stored_once",
+        "docs/assets/elements/outbox.js",
+        '? { entry, state: "kept", why }',
+        '? { entry, state: "saved", data: null }',
+    ),
+    fault(
+        "said-saved-before-it-is",
+        f"{ELEMENTS}::test_a_lost_reply_leads_to_one_stored_answer",
         "docs/assets/elements/outbox.js",
         'return { entry, state: "kept", why: "unreachable" };\n          });',
         'return { entry, state: "saved", data: null };\n          });',

@@ -5,14 +5,38 @@ from tests.faults.planting import Edit, fault
 DATABASE, ENGINES, MIGRATE, BACKUP, ANSWERS, NOTES = (
     f"api/{name}.py" for name in ("database", "engines", "migrate", "backup", "answers", "notes")
 )
-KILL, POWER, DISK, LOCK, ONCE, MIGRATION, COPIES = (
+KILL, POWER, DISK, LOCK, ONCE, MIGRATION, COPIES, SOAK = (
     f"tests/durability/test_{name}.py"
-    for name in ("kill", "power", "disk", "lock", "once", "migration", "backup")
+    for name in ("kill", "power", "disk", "lock", "once", "migration", "backup", "soak")
+)
+SETTINGS = (
+    "tests/test_database.py::test_the_settings_that_durability_needs_are_in_force_on_postgresql"
 )
 
 FAULTS = [
     fault("normal-sync", POWER, ENGINES, "synchronous = FULL", "synchronous = NORMAL"),
     fault("no-sync", POWER, ENGINES, "synchronous = FULL", "synchronous = OFF"),
+    fault(
+        "postgresql-may-lose-the-last-commits",
+        SETTINGS,
+        ENGINES,
+        "-c synchronous_commit=on -c",
+        "-c synchronous_commit=off -c",
+    ),
+    fault(
+        "postgresql-as-it-is-set",
+        SETTINGS,
+        ENGINES,
+        "-c synchronous_commit=on -c",
+        "-c",
+    ),
+    fault(
+        "postgresql-read-committed",
+        SETTINGS,
+        ENGINES,
+        'isolation_level="SERIALIZABLE"',
+        'isolation_level="READ COMMITTED"',
+    ),
     fault(
         "told-before-the-commit",
         f"{KILL}::test_a_kill_at_each_call_loses_nothing_acknowledged",
@@ -35,6 +59,23 @@ FAULTS = [
         "api/app.py",
         'if name == "SQLITE_FULL":',
         'if name == "SQLITE_NOTHING":',
+    ),
+    fault(
+        "a-full-disk-within-a-savepoint-is-not-said",
+        "tests/test_refused.py::test_a_full_disk_is_said_and_passes[note]",
+        DATABASE,
+        "[_said_first(error)] * len(batch)",
+        "[error] * len(batch)",
+    ),
+    fault(
+        "a-reader-that-stays",
+        SOAK,
+        DATABASE,
+        "        with _reading(self._finder) as session:\n",
+        "        if not hasattr(self, '_stays'):\n"
+        "            self._stays = Session(self._reader)\n"
+        "            self._stays.connection().exec_driver_sql('SELECT * FROM member').all()\n"
+        "        with _reading(self._finder) as session:\n",
     ),
     fault("no-patience", LOCK, ENGINES, "BUSY_TIMEOUT_MS = 5_000", "BUSY_TIMEOUT_MS = 0"),
     fault(
@@ -115,6 +156,15 @@ FAULTS = [
         "shutil.copyfile(source, partial)",
     ),
     fault(
+        "backup-by-cp-with-the-log",  # right for a small file, which is copied in a moment
+        f"{COPIES}::test_a_backup_under_load_holds_all_that_was_acknowledged_before[4-40]",
+        BACKUP,
+        'connection.execute("VACUUM INTO ?", (str(partial),))',
+        "shutil.copyfile(source, partial)\n        "
+        'log = source.with_name(f"{source.name}-wal")\n        '
+        'shutil.copyfile(log, partial.with_name(f"{partial.name}-wal"))',
+    ),
+    fault(
         "restore-without-checksum",
         f"{COPIES}::test_a_damaged_backup_is_refused",
         BACKUP,
@@ -146,8 +196,8 @@ FAULTS = [
         "a-full-disk-is-swallowed",
         f"{DISK}::test_a_full_disk_is_said_and_passes",
         DATABASE,
-        "return [error] * len(batch)  # a full disk",
-        "return [None] * len(batch)  # a full disk",
+        "[_said_first(error)] * len(batch)  # a full disk",
+        "[None] * len(batch)  # a full disk",
     ),
     fault(
         "an-id-is-forgotten",

@@ -2,10 +2,10 @@
 
 from tests.faults.planting import Edit, fault
 
-GUARD, APP = "api/guard.py", "api/app.py"
+GUARD, APP, CONNECTIONS = "api/guard.py", "api/app.py", "api/connections.py"
 POLICY = "tests/test_policy.py"
-RAW, REPLIES, SOURCES, HOSTILE = (
-    f"tests/security/test_{name}.py" for name in ("raw", "replies", "sources", "hostile")
+RAW, REPLIES, SOURCES, HOSTILE, SLOW = (
+    f"tests/security/test_{name}.py" for name in ("raw", "replies", "sources", "hostile", "slow")
 )
 
 FAULTS = [
@@ -20,8 +20,8 @@ FAULTS = [
         "another-site-changes-something",
         f"{REPLIES}::test_a_page_of_another_site_changes_nothing",
         GUARD,
-        "if is_api and not self._may_change(scope):",
-        "if not is_api and not self._may_change(scope):",
+        "if _is_api(scope) and not self._may_change(scope):",
+        "if not _is_api(scope) and not self._may_change(scope):",
     ),
     fault(
         "any-host",
@@ -36,6 +36,49 @@ FAULTS = [
         GUARD,
         "RequestBodyLimitMiddleware(app, LARGEST_BODY)",
         "RequestBodyLimitMiddleware(app, 2 * LARGEST_BODY)",
+    ),
+    fault(
+        "the-rest-of-a-request-is-awaited-for-ever",
+        f"{SLOW}::test_more_who_never_finish_than_there_are_connections_end",
+        CONNECTIONS,
+        "call_later(REQUEST_TAKES_S, ",
+        "call_later(1_000 * REQUEST_TAKES_S, ",
+    ),
+    fault(
+        "a-half-request-after-a-whole-one-is-awaited-for-ever",
+        f"{SLOW}::test_a_request_after_another_must_be_whole_in_time_too",
+        CONNECTIONS,
+        "        if self._deadline is None:  # the first bytes of another request\n"
+        "            self._expect_request()\n",
+        "",
+    ),
+    fault(
+        "who-has-sent-all-is-sent-away",
+        f"{SLOW}::test_who_asks_again_and_again_may_stay_for_longer_than_a_request",
+        CONNECTIONS,
+        "        self._stop_waiting()\n        super().on_message_complete()\n",
+        "        super().on_message_complete()\n",
+    ),
+    fault(
+        "what-is-no-request-is-refused-without-headers",
+        "tests/test_serving.py::test_what_is_no_request_is_refused_with_the_headers_of_every_reply",
+        CONNECTIONS,
+        "**API_HEADERS, ",
+        "",
+    ),
+    fault(
+        "a-preview-holds-everybody-up",
+        f"{SLOW}::test_others_are_heard_while_bombs_go_off",
+        "api/note_routes.py",
+        "\ndef preview(",
+        "\nasync def preview(",
+    ),
+    fault(
+        "a-thousand-connections-are-all",
+        "tests/test_serving.py::test_the_service_has_as_many_connections_as_the_system_grants",
+        "api/serving.py",
+        "    _allow_connections()\n    with usable",
+        "    with usable",
     ),
     fault(
         "an-error-without-headers",
@@ -124,7 +167,7 @@ FAULTS = [
     ),
     fault(
         "half-a-character",
-        f"{RAW}::test_no_body_whatever_is_an_error_of_the_service",
+        "tests/test_notes.py::test_a_character_that_cannot_be_stored_is_named",
         "api/wire.py",
         'if "\\x00" in text or (not',
         'if "\\x00" in text or False and (not',

@@ -143,7 +143,7 @@ class Served(RuleBasedStateMachine):
         versions = [
             (note.id, number, body, note.deleted)
             for note in self.model.notes
-            for number, (body, editor, _) in enumerate(note.bodies, 1)
+            for number, (body, editor, *_) in enumerate(note.bodies, 1)
             if person in (note.author, editor)
         ]
         kept = [(n["id"], n["version"], n["body"], n["deleted"]) for n in told["notes"]]

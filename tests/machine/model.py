@@ -77,7 +77,8 @@ class Note:
     place: dict[str, str]
     visibility: str
     created_at: dt.datetime
-    bodies: list[tuple[str, Person, dt.datetime]]  # of each version, by whom and when
+    # Of each version, by whom, when, and the visibility under which it was saved.
+    bodies: list[tuple[str, Person, dt.datetime, str]]
     deleted: bool = False
 
     @property
@@ -90,6 +91,13 @@ class Note:
 
     def may_see(self, person: Person) -> bool:
         return not self.deleted and (self.visibility != "private" or self.author is person)
+
+    def versions_for(self, person: Person) -> list[tuple[int, str, str, str]]:
+        return [
+            (number, body, editor.name, moment(at))
+            for number, (body, editor, at, visibility) in enumerate(self.bodies, 1)
+            if visibility != "private" or self.author is person
+        ]
 
     def may_change(self, person: Person) -> bool:
         return self.author is person or person.role == "organizer"
@@ -171,7 +179,7 @@ class Group:
         for note in self.notes:
             if note.author is person:
                 note.deleted = True
-                note.bodies = [("", editor, at) for _, editor, at in note.bodies]
+                note.bodies = [("", *more) for _, *more in note.bodies]
 
     # Codes --------------------------------------------------------------------------------------
 
