@@ -1,6 +1,7 @@
 """What the tests share: the service on a real database, a clock that stands still, members."""
 
 import datetime as dt
+import gc
 import os
 import socket
 import subprocess
@@ -15,6 +16,8 @@ import hypothesis
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
+from sqlmodel import Session
+from typer.testing import CliRunner, Result
 
 from api.app import create_app
 from api.database import Database
@@ -31,6 +34,14 @@ ROOT = Path(__file__).resolve().parent.parent
 CONTENT = Path(__file__).parent / "content"
 API = "/api/v1"
 BASE = "http://127.0.0.1:8000"  # of the site that is built below
+
+# They take minutes. Begun last, one would keep a process busy long after the others have ended.
+LONGEST = ("test_demos", "test_notebooks", "test_once", "test_journey", "test_preview")
+
+
+@pytest.hookimpl(trylast=True)  # in an order of chance otherwise
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
 
 
 @dataclass
@@ -79,28 +90,35 @@ def postgresql_server() -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session")
-def postgresql_admin(postgresql_server: str) -> Iterator[sa.Engine]:
-    address = sa.make_url(postgresql_server).set(drivername="postgresql+psycopg")
-    admin = sa.create_engine(address, isolation_level="AUTOCOMMIT")
-    yield admin
-    admin.dispose()
-
-
 _made = iter(range(1_000_000))
 
 
-@pytest.fixture
-def postgresql_url(postgresql_server: str, postgresql_admin: sa.Engine) -> Iterator[str]:
-    """An empty database of its own for one test."""
+def administering(server: str) -> sa.Engine:
+    """For statements that make and drop databases, which stand in no transaction."""
+    address = sa.make_url(server).set(drivername="postgresql+psycopg")
+    return sa.create_engine(address, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool)
+
+
+@contextmanager
+def empty_postgresql(server: str) -> Iterator[str]:
+    """The address of an empty database on this server, which is there until the block ends."""
     name = f"test_{next(_made)}"
-    with postgresql_admin.connect() as connection:
+    admin = administering(server)
+    with admin.connect() as connection:
         # Copied file by file, an empty database costs no checkpoint.
         connection.exec_driver_sql(f'CREATE DATABASE "{name}" STRATEGY WAL_LOG')
-    url = sa.make_url(postgresql_server).set(database=name)
-    yield url.render_as_string(hide_password=False)
-    with postgresql_admin.connect() as connection:
-        connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+    try:
+        yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
+    finally:
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+@pytest.fixture
+def postgresql_url(postgresql_server: str) -> Iterator[str]:
+    """An empty database of its own for one test."""
+    with empty_postgresql(postgresql_server) as url:
+        yield url
 
 
 @pytest.fixture
@@ -137,9 +155,8 @@ def client(settings: Settings, clock: Clock) -> Iterator[TestClient]:
 Join = Callable[..., TestClient]
 
 
-@pytest.fixture
-def join(client: TestClient, clock: Clock) -> Join:
-    """Make a member, and a client that is signed in as that member."""
+def joining_with(client: TestClient, clock: Clock) -> Join:
+    """Makes a member, and a client that is signed in as that member."""
 
     def joined(name: str = "Ada", role: str = "member") -> TestClient:
         service = client.app.state.service
@@ -150,6 +167,11 @@ def join(client: TestClient, clock: Clock) -> Join:
         return visitor
 
     return joined
+
+
+@pytest.fixture
+def join(client: TestClient, clock: Clock) -> Join:
+    return joining_with(client, clock)
 
 
 @pytest.fixture
@@ -179,11 +201,41 @@ def readout(tmp_path: Path) -> Callable[..., subprocess.CompletedProcess[str]]:
     return run
 
 
+@pytest.fixture
+def invoke() -> Callable[..., Result]:
+    """Run the command in this process: quicker, where it does not matter what it imports."""
+    from api.cli import app
+
+    def run(*args: str, typed: str | None = None, **environment: str) -> Result:
+        try:
+            return CliRunner().invoke(app, args, input=typed, env=environment)
+        finally:
+            gc.enable()  # `check`, which ends soon after, goes without
+
+    return run
+
+
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The project's own site, built as `make site` does; once, for all who only read it."""
-    from api.site import build
+    from api.cli import app
 
     folder = tmp_path_factory.mktemp("site")
-    build(ROOT, Settings(site_dir=folder, base_url=BASE))
+    environment = {"READOUT_SITE_DIR": str(folder), "READOUT_BASE_URL": BASE}
+    done = CliRunner().invoke(app, ["build"], env=environment)
+    assert (done.stdout, done.exit_code) == (f"built {folder}/\n", 0), done.output
     return folder
+
+
+def first_of_all(
+    monkeypatch: pytest.MonkeyPatch, client: TestClient, what: Callable[[], object]
+) -> None:
+    """Let something be stored after the next request was let in, and before what it asks for."""
+    database = client.app.state.service.database
+
+    def write(job: Callable[[Session], object]) -> object:
+        monkeypatch.undo()
+        what()
+        return database.write(job)
+
+    monkeypatch.setattr(database, "write", write)

@@ -1,5 +1,7 @@
 """The agenda of a meeting: ordered, silent about names, the same to the letter."""
 
+import datetime as dt
+import json
 import shutil
 from html import escape
 from pathlib import Path
@@ -8,8 +10,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api.agenda import advise
-from api.agenda_markdown import plain
+from api.agenda import AgendaOut, advise
+from api.agenda_markdown import as_markdown, plain
+from api.content import read_content
 from api.render import render
 from api.settings import Settings
 from tests.conftest import API, CONTENT, Clock, Join
@@ -134,6 +137,29 @@ def test_what_was_missed_a_week_and_a_month_ago_warms_up(
         ("missed-last-week", 1),
         ("missed-last-month", 1),
     ]
+    assert "### To warm up\n\n- [Missed last" in (markdown := organizer.get(f"{AGENDA}.md").text)
+    assert "](../quizzes/last-month.md#missed-last-month) (1 of 3 right, 95 %" in markdown
+
+
+def test_pairs_are_told_by_the_words_of_both(join: Join, organizer: TestClient):
+    for name in ("Ada", "Bo", "Cy"):
+        give(join(name), "changes", {"a": "An edge.", "b": "A node."})
+
+    markdown = organizer.get(f"{AGENDA}.md").text
+
+    pairs = (("Activation patching", "An edge."), ("Path patching", "A node."))
+    told = "; ".join(f"{plain(left)} → {plain(right)}" for left, right in pairs)
+    assert f"- 3: {told}\n" in markdown
+
+
+def test_a_meeting_without_a_quiz_has_nothing_on_its_agenda():
+    made = AgendaOut(
+        meeting=dt.date(2026, 3, 12), title="A meeting", warm_up=[], items=[], tells_until=None
+    )
+
+    assert as_markdown(made, read_content(CONTENT / "docs")) == (
+        "## Agenda for 2026-03-12\n\nNo quiz belongs to this meeting.\n"
+    )
 
 
 def test_what_members_wrote_is_text_in_the_agenda(join: Join, organizer: TestClient):
@@ -161,7 +187,7 @@ def test_an_unknown_meeting_is_answered_with_the_nearest(organizer: TestClient):
 
 
 def test_the_command_prints_the_same(
-    readout, settings: Settings, organizer: TestClient, clock: Clock
+    readout, invoke, settings: Settings, organizer: TestClient, clock: Clock
 ):
     clock.set("2026-03-14T12:00:00+00:00")  # the command asks the real clock
     environment = {
@@ -173,5 +199,7 @@ def test_the_command_prints_the_same(
     printed = readout("agenda", "2026-03-12", **environment)
 
     assert printed.stdout == organizer.get(f"{AGENDA}.md").text
+    as_json = invoke("agenda", "2026-03-12", "--json", **environment)
+    assert json.loads(as_json.stdout) == organizer.get(AGENDA).json()
     refused = readout("agenda", "2026-03-13", **environment)
     assert (refused.returncode, refused.stderr.startswith("readout: no meeting")) == (1, True)

@@ -1,12 +1,18 @@
 """Answers: marked, kept, stored once, refused with a reason."""
 
+import datetime as dt
 import json
 import uuid
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlmodel import select
 
+from api.answers import Answer, Prepared, prepare, record
+from api.members import NOBODY, SignIn
+from api.telling import AnswerIn, marking_of
+from api.wire import Conflict, NotSignedIn
 from tests.conftest import API, Clock, Join
 
 QUIZ = f"{API}/quizzes/example"
@@ -83,6 +89,36 @@ def test_the_same_id_again_is_one_answer_for_ever(member: TestClient, clock: Clo
     assert member.get(f"{QUIZ}/answers").json() == [first.json()]
 
 
+def test_all_of_an_answer_is_stored(member: TestClient):
+    given = answer("linear-parts", ["c", "a"], certainty=2, reason="By heart.")
+    given["id"] = "5c2b9b0e-3f1a-4a5e-9a53-0c7f7f3a2d10"
+    reply = member.post(f"{QUIZ}/answers", json=given)
+
+    with member.app.state.service.database.read() as session:
+        row = session.exec(select(Answer)).one().model_dump()
+
+    service = member.app.state.service
+    question = service.content.quizzes["example"].questions[1]
+    assert row.pop("key_version") == marking_of(service, question).version
+    assert row == {
+        "id": given["id"],
+        "member_id": member.get(f"{API}/me").json()["id"],
+        "quiz": "example",
+        "question": "linear-parts",
+        "question_version": question.version,
+        "attempt": 1,
+        "turn": "first",
+        "response": '["c", "a"]',
+        "certainty": 2,
+        "reason": "By heart.",
+        "late": False,
+        "answered_at": dt.datetime(2026, 3, 10, 18, tzinfo=dt.UTC),
+        # What is sent again after an update of the service is still known by it.
+        "request_hash": "e5d7f569d1b9409ef861284181442721bcfd0e43b07d9a14b06bb520dc955079",
+        "reply": reply.text,
+    }
+
+
 def test_the_same_id_with_another_body_is_refused(member: TestClient):
     given = answer()
     member.post(f"{QUIZ}/answers", json=given)
@@ -111,6 +147,41 @@ def test_answering_again_keeps_both_answers(member: TestClient):
 
     kept = member.get(f"{QUIZ}/answers").json()
     assert [(a["response"], a["correct"]) for a in kept] == [("b", False), ("a", True)]
+
+
+def test_what_arrives_together_is_told_apart(member: TestClient):
+    """Each gets what it would have got alone, whatever becomes of those before it."""
+    service = member.app.state.service
+    quiz = service.content.quizzes["example"]
+    kept, new = answer(reason="Kept."), answer(reason="New.")
+    reply = member.post(f"{QUIZ}/answers", json=kept).text
+    with service.database.read() as session:
+        token = session.exec(select(SignIn)).one().token_hash
+
+    def ready(given: dict[str, Any], of: str = token) -> Prepared:
+        read = AnswerIn(**given)
+        return prepare(service, quiz, quiz.questions[0], read, of, service.clock())
+
+    together = [
+        ready(answer(), "nobody's"),
+        ready(kept),
+        ready({**kept, "reason": "Another."}),
+        ready(new),
+        ready(new),
+        ready(answer(reason="Last.")),
+    ]
+    nobody, again, other, first, second, last = service.database.write(
+        lambda session: record(session, together)
+    )
+
+    assert isinstance(nobody, NotSignedIn) and str(nobody) == NOBODY
+    assert again == (reply, False)
+    assert isinstance(other, Conflict)
+    assert (first, second[1]) == ((second[0], True), False)
+    assert json.loads(first[0])["id"] == new["id"]
+    assert last[1]
+    stored = [each["reason"] for each in member.get(f"{QUIZ}/answers").json()]
+    assert stored == ["Kept.", "New.", "Last."]
 
 
 def test_members_see_their_own_answers_only(join: Join):
@@ -221,8 +292,26 @@ def test_a_quiz_is_answered_from_its_opening_and_late_after_its_closing(
     clock.set("2026-03-12T16:00:01+00:00")
     late = member.post(f"{QUIZ}/answers", json=answer())
 
-    assert (early.status_code, early.json()["code"]) == (403, "not-open")
+    assert (early.status_code, early.json()) == (
+        403,
+        {"detail": "this quiz opens at 2026-03-05 12:00 UTC", "code": "not-open"},
+    )
     assert (just.json()["late"], late.json()["late"]) == (False, True)
+
+
+def test_a_stored_answer_is_confirmed_also_by_a_clock_that_was_set_back(
+    member: TestClient, clock: Clock
+):
+    """R7: the reply was lost, and the clock had run ahead."""
+    given = answer()
+    first = member.post(f"{QUIZ}/answers", json=given)
+
+    clock.set("2026-03-05T11:59:59+00:00")
+    again = member.post(f"{QUIZ}/answers", json=given)
+    new = member.post(f"{QUIZ}/answers", json=answer())
+
+    assert (again.status_code, again.json()) == (200, first.json())
+    assert (new.status_code, new.json()["code"]) == (403, "not-open")
 
 
 @pytest.mark.parametrize(

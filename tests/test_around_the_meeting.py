@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 from sqlmodel import Session, select
+from typer.testing import Result
 
-from api.answers import Answer
+from api.answers import Answer, prepare, record
 from api.app import create_app
+from api.members import SignIn
 from api.regrade import Correction, changes, note
 from api.settings import Settings
 from api.tally import Tally, rebuild
+from api.telling import AnswerIn
+from api.wire import NoMoreTries
 from tests.conftest import API, CONTENT, Clock, Join
 
 QUIZ = f"{API}/quizzes/around"
@@ -69,6 +73,18 @@ key: {fact: example-accuracy}
 tolerance: {absolute: 0.02}
 why: The notebook says so.
 source: The example notebook
+```
+
+## Which ones are scored? {#scored}
+
+- [x] (a) One.
+- [x] (b) Two.
+- [ ] (c) Three.
+
+```yaml
+type: multiple
+why: So.
+source: Nowhere
 ```
 """
 
@@ -154,6 +170,13 @@ def test_a_vote_is_held_back_until_the_member_votes_again(join: Join, clock: Clo
     assert "CANARY-WHY" in ada.get(f"{QUIZ}/answers").text
 
 
+def test_a_second_vote_before_the_meeting_tells_no_more_than_the_first(member: TestClient):
+    for response in ("b", "a"):
+        told = give(member, "voted", response)
+        assert told["correct"] is told["score"] is told["key"] is None
+        assert "CANARY" not in told["text"]
+
+
 def test_who_votes_only_in_the_meeting_votes_before_the_key_is_told(
     member: TestClient, clock: Clock
 ):
@@ -163,7 +186,8 @@ def test_who_votes_only_in_the_meeting_votes_before_the_key_is_told(
 
     assert (first["correct"], first["late"]) == (None, True)
     assert again["correct"] is True
-    assert turns(member) == ["first", "revote"]
+    assert give(member, "voted", "b")["correct"] is False  # the key is known: no vote any more
+    assert turns(member) == ["first", "revote", "again"]
 
 
 def test_a_retry_gets_the_first_reply_even_after_the_meeting(member: TestClient, clock: Clock):
@@ -183,6 +207,7 @@ def test_the_key_comes_with_the_last_try(member: TestClient, clock: Clock):
     assert "CANARY" not in first["text"]
     assert (second["correct"], second["tries_left"], second["key"]) == (False, 0, "a")
     assert (third["status"], third["code"]) == (409, "no-tries-left")
+    assert third["detail"] == "all 2 tries are used; try again after the meeting"
     assert [answer["key"] for answer in kept(member)] == [None, "a"]
 
     clock.set(AFTER)
@@ -191,7 +216,56 @@ def test_the_key_comes_with_the_last_try(member: TestClient, clock: Clock):
 
 def test_a_right_answer_ends_the_tries(member: TestClient):
     assert give(member, "tried", "a")["key"] == "a"
-    assert give(member, "tried", "b")["code"] == "no-tries-left"
+    refused = give(member, "tried", "b")
+    assert refused["code"] == "no-tries-left"
+    assert refused["detail"] == "answered rightly already; try again after the meeting"
+
+
+def test_tries_are_counted_among_answers_that_arrive_together(member: TestClient):
+    service = member.app.state.service
+    quiz = service.content.quizzes["around"]
+    asked = {question.id: question for question in quiz.questions}
+    with service.database.read() as session:
+        token = session.exec(select(SignIn)).one().token_hash
+    given = [("tried", "b"), ("tried", "c"), ("tried", "a"), ("measured", 0.5)]
+    together = [
+        prepare(
+            service,
+            quiz,
+            asked[question],
+            AnswerIn(id=uuid.uuid4(), question=question, response=response),
+            token,
+            service.clock(),
+        )
+        for question, response in given
+    ]
+
+    *told, refused, other = service.database.write(lambda session: record(session, together))
+
+    assert [json.loads(reply)["tries_left"] for reply, _ in told] == [1, 0]
+    assert isinstance(refused, NoMoreTries)
+    assert other[1]
+    assert [answer["response"] for answer in kept(member)] == [0.5, "b", "c"]
+
+
+def test_tries_are_counted_in_the_meeting_too(member: TestClient, clock: Clock):
+    assert give(member, "tried", "b")["tries_left"] == 1
+
+    clock.set(IN_MEETING)
+    last = give(member, "tried", "c")
+    assert (last["tries_left"], last["key"]) == (0, "a")
+
+
+def test_an_answer_to_a_question_that_was_taken_out_is_still_listed(
+    member: TestClient, restarted: Restarted
+):
+    give(member, "tried", "b")
+    give(member, "measured", 0.5)
+
+    without = restarted(member, "{#tried}", "{#other}")
+
+    assert [answer["question"] for answer in kept(without)] == ["measured", "tried"]
+    assert without.get(f"{API}/quizzes/example/answers").json() == []
 
 
 def test_a_mended_stem_continues_and_a_changed_one_begins_anew(
@@ -203,11 +277,13 @@ def test_a_mended_stem_continues_and_a_changed_one_begins_anew(
     mended = restarted(member, type_, f"revision: cosmetic\n{type_}")
     mended = restarted(member, "Which one is tried?", "Which one is tried now?")
     assert give(mended, "tried", "b")["tries_left"] == 0
+    told = kept(mended)
 
     changed = restarted(member, "revision: cosmetic", "revision: meaning")
     changed = restarted(member, "Which one is tried now?", "Which other one is tried?")
     assert give(changed, "tried", "b")["tries_left"] == 1
     assert turns(changed) == ["first", "again", "first"]
+    assert kept(changed)[:2] == told  # what was asked then stays as it was told
 
 
 def test_a_corrected_key_is_explained_to_who_had_answered(
@@ -269,6 +345,78 @@ def test_a_regrade_says_what_changes_and_notes_it_once(
         assert len(session.exec(select(Correction)).all()) == 1
 
 
+def test_a_regrade_counts_another_score_and_leaves_what_was_not_told(
+    join: Join, restarted: Restarted
+):
+    ada = join("Ada")
+    give(ada, "scored", ["a"])
+    give(ada, "voted", "b")
+
+    moved = restarted(ada, "- [ ] (c) Three.", "- [x] (c) Three.")
+    moved = restarted(
+        ada,
+        "- [x] (a) This one.\n    > CANARY-FEEDBACK\n- [ ] (b)",
+        "- [ ] (a) This one.\n    > CANARY-FEEDBACK\n- [x] (b)",
+    )
+
+    service = moved.app.state.service
+    with service.database.read() as session:
+        voted, scored = changes(session, service)
+    assert (voted.question.id, voted.n, voted.n_changed) == ("voted", 1, 0)
+    assert str(voted).endswith("of 1 answers with an earlier key, none would change")
+    assert (scored.question.id, scored.n, scored.to_another_score) == ("scored", 1, 1)
+    assert str(scored).endswith("of 1 answers with an earlier key, 1 to another score")
+
+
+def test_an_answer_to_an_option_that_is_gone_stays_as_it_was_told(
+    join: Join, organizer: TestClient, restarted: Restarted, clock: Clock
+):
+    ada = join("Ada")
+    give(ada, "tried", "c")
+    told = kept(ada)
+    assert ada.get(f"{API}/review").json() == []
+    type_ = "type: single\nwhy: CANARY-TRIED"
+
+    restarted(ada, type_, f"revision: cosmetic\n{type_}")
+    mended = restarted(
+        ada,
+        "- [x] (a) This one.\n- [ ] (b) That one.\n    > Not that one.\n- [ ] (c) Neither.\n",
+        "- [ ] (a) This one.\n- [x] (b) That one.\n",
+    )
+
+    assert kept(mended) == told
+    service = mended.app.state.service
+    with service.database.read() as session:
+        (change,) = changes(session, service)
+    assert (change.question.id, change.n, change.n_changed) == ("tried", 1, 0)
+    clock.set("2026-03-20T12:00:00+00:00")
+    assert mended.get(f"{API}/review").json() == []
+    mended.cookies = organizer.cookies
+    assert mended.get(f"{QUIZ}/results").json()["questions"][1]["n"] == 0
+
+
+def test_votes_in_the_meeting_are_compared_with_those_before(
+    join: Join, organizer: TestClient, clock: Clock
+):
+    members = [join(name) for name in ("Ada", "Bo", "Cy")]
+    for member, response in zip(members, "abb", strict=True):
+        give(member, "voted", response)
+    clock.set(IN_MEETING)
+    for member, response in zip(members, "aab", strict=True):
+        give(member, "voted", response)
+    give(join("Di"), "voted", "a")  # who has not voted before
+
+    found = organizer.get(f"{QUIZ}/results").json()["questions"][0]
+
+    assert (found["n"], found["n_late"], found["correct"]) == (3, 1, 1)
+    # Half of what two thirds could gain.
+    assert found["revote"] == {"n": 3, "correct": 2, "gain": pytest.approx(0.5)}
+    agenda = organizer.get(f"{API}/meetings/2026-03-12/agenda.md").text
+    assert (
+        "Late, and not counted: 1. In the meeting: 2 of 3 right, normalized gain 0.50.\n" in agenda
+    )
+
+
 def test_the_command_for_a_regrade_says_the_same(
     readout: Callable[..., subprocess.CompletedProcess[str]],
     join: Join,
@@ -296,15 +444,37 @@ def test_the_command_for_a_regrade_says_the_same(
     assert done.stdout == f"{dry.stdout}noted for 1 answer\n"
 
 
-def test_a_key_that_goes_missing_leaves_answers_and_results_readable(
-    member: TestClient, organizer: TestClient, restarted: Restarted
+def test_the_command_for_a_regrade_says_that_nothing_moved(
+    invoke: Callable[..., Result], member: TestClient, settings: Settings
 ):
-    give(member, "measured", 0.73)
+    give(member, "tried", "b")
+
+    done = invoke(
+        "regrade",
+        "--dry-run",
+        READOUT_DATABASE_URL=settings.database_url,
+        READOUT_CONTENT_DIR=str(settings.content_dir),
+        READOUT_EXECUTED_DIR=str(settings.executed_dir),
+    )
+
+    assert done.stdout == "every stored answer was marked with the key of today\n"
+
+
+def test_a_key_that_goes_missing_leaves_answers_and_results_readable(
+    member: TestClient, organizer: TestClient, restarted: Restarted, clock: Clock
+):
+    give(member, "measured", 0.3)
     told = kept(member)
 
     without = restarted(member, "fact: example-accuracy", "fact: nowhere")
     assert kept(without) == told
     assert give(without, "measured", 0.73)["code"] == "no-key"
+    service = without.app.state.service
+    with service.database.read() as session:
+        assert list(changes(session, service)) == []
+    clock.set("2026-03-20T12:00:00+00:00")
+    assert [due["question"]["id"] for due in member.get(f"{API}/review").json()] == ["measured"]
+    assert without.get(f"{API}/review").json() == []
     without.cookies = organizer.cookies
     found = without.get(f"{QUIZ}/results").json()["questions"][2]
     assert (found["question"], found["n"]) == ("measured", 0)

@@ -314,6 +314,11 @@ def test_a_name_reads_the_same_in_both_orders(name):
     assert read_name(name.spoken) == read_name(name.sorted) == name
 
 
+@pytest.mark.parametrize("text", ["Ada Jr.", "Example, Ada, Bo, Cy", ", Ada", "Example,"])
+def test_what_cannot_be_taken_apart_is_one_part(text):
+    assert read_name(text) == Name(text)
+
+
 # The library of the group ------------------------------------------------------------------------
 
 

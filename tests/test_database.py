@@ -46,6 +46,7 @@ def test_the_settings_that_durability_needs_are_in_force(sqlite_url: str):
 
     def pragmas(session: Session) -> dict[str, object]:
         asked = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "trusted_schema")
+        asked += ("secure_delete",)
         connection = session.connection()
         return {name: connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in asked}
 
@@ -55,11 +56,33 @@ def test_the_settings_that_durability_needs_are_in_force(sqlite_url: str):
         "foreign_keys": 1,
         "busy_timeout": 5000,
         "trusted_schema": 0,
+        "secure_delete": 1,  # 2, for "fast", leaves free pages as they are
     }
     version = database.write(
         lambda session: session.connection().exec_driver_sql("SELECT sqlite_version()").scalar()
     )
     assert tuple(map(int, version.split("."))) >= OLDEST_SQLITE
+    database.close()
+
+
+def test_the_settings_that_durability_needs_are_in_force_on_postgresql(postgresql_url: str):
+    """Asked of both kinds of session, on a server that would lose the last commits by itself."""
+    lax = sa.create_engine(sa.make_url(postgresql_url).set(drivername="postgresql+psycopg"))
+    name = sa.make_url(postgresql_url).database
+    with lax.begin() as connection:
+        connection.exec_driver_sql(f'ALTER DATABASE "{name}" SET synchronous_commit = off')
+    lax.dispose()
+    database = Database(postgresql_url)
+
+    def shown(session: Session) -> dict[str, object]:
+        asked = ("synchronous_commit", "transaction_isolation", "TimeZone")
+        connection = session.connection()
+        return {name: connection.exec_driver_sql(f"SHOW {name}").scalar() for name in asked}
+
+    kept = {"synchronous_commit": "on", "TimeZone": "UTC"}
+    assert database.write(shown) == {**kept, "transaction_isolation": "serializable"}
+    with database.read() as session:
+        assert shown(session) == {**kept, "transaction_isolation": "repeatable read"}
     database.close()
 
 
@@ -152,12 +175,15 @@ def test_a_reader_cannot_write(database: Database):
         session.flush()
 
 
-def test_a_reference_to_nobody_is_refused(database: Database):
+def test_a_reference_to_nobody_is_refused(database: Database, database_url: str):
     from api.members import SignIn
 
-    orphan = SignIn(token_hash="x", member_id="nobody", made_at=NOW, expires_at=NOW)
-    with pytest.raises(sa.exc.IntegrityError):
-        database.write(lambda session: session.add(orphan))
+    opened = Database(database_url)  # by itself: who migrates sets references in force, too
+    moments = {"made_at": NOW, "used_at": NOW, "expires_at": NOW}
+    orphan = SignIn(token_hash="x", member_id="nobody", device="", **moments)
+    with pytest.raises(sa.exc.IntegrityError, match=r"(?i)foreign key"):
+        opened.write(lambda session: session.add(orphan))
+    opened.close()
 
 
 def test_times_come_back_in_utc(database: Database):
@@ -193,6 +219,15 @@ def test_the_migrations_make_what_the_code_declares(database: Database):
     with database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, SQLModel.metadata) == []
+
+
+def test_a_database_that_lost_its_version_is_refused(database: Database):
+    """Not taken for an empty one, in which the tables could be made."""
+    database.write(
+        lambda session: session.connection().exec_driver_sql("DELETE FROM alembic_version")
+    )
+    with pytest.raises(Unusable, match="has members and no schema version; restore a backup"):
+        migrate(database)
 
 
 def test_a_database_of_a_later_version_is_refused(sqlite_url: str):

@@ -103,6 +103,15 @@ def test_whole_words_are_found_the_longest_first(html: str, expected: list[str])
     assert linked(html) == expected
 
 
+def test_the_signs_of_a_pattern_are_letters_in_a_term():
+    term = Term("a", "p(a|b)", ("p(a|b)", "x.y", "[c-e]+f"), "A piece of text.")
+    html = "<p>{}</p>"
+    for written in term.names:
+        assert ">" + written + "</a>" in Glossary([term]).link(html.format(written), "")
+    for other in ("pa", "pb", "p", "xzy", "def", "ccf"):
+        assert Glossary([term]).link(html.format(other), "") == html.format(other)
+
+
 @pytest.mark.parametrize(
     "html",
     [

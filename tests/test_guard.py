@@ -9,7 +9,7 @@ import pytest
 
 from api import guard
 from api.guard import API_HEADERS, LARGEST_BODY, SITE_POLICY, Guard
-from api.policy import said_by
+from api.policy import said_by, with_policy
 from api.settings import Settings
 
 HERE = "https://group.example"
@@ -64,9 +64,10 @@ def ask(
     base: str = HERE,
     scheme: str = "https",
     kind: str = "http",
+    site: Path = SITE,
     **headers: str | None,
 ) -> Reply:
-    settings = Settings(base_url=base, cors_origins=(ELSEWHERE,), site_dir=SITE)
+    settings = Settings(base_url=base, cors_origins=(ELSEWHERE,), site_dir=site)
     given = {"host": "group.example"} | {k.replace("_", "-"): v for k, v in headers.items()}
     scope = {
         "type": kind,
@@ -109,6 +110,15 @@ def test_what_every_reply_says():
     }
 
 
+def test_a_page_may_run_what_the_built_site_says(tmp_path: Path):
+    said = "script-src 'self' 'sha256-x'; object-src 'none'"
+    (tmp_path / "404.html").write_text(with_policy('<meta charset="utf-8">', said), "utf-8")
+
+    policy = ask(path="/", site=tmp_path).headers[b"content-security-policy"].decode()
+
+    assert policy == SITE_POLICY.format(scripts=said)
+
+
 def test_what_a_reply_says_itself_stays():
     kept = ask(path="/api/v1/kept").headers
     assert kept == HSTS | API_HEADERS | {b"cache-control": b"max-age=60"}
@@ -136,6 +146,7 @@ def test_the_service_is_reached_by_its_name_and_by_addresses(host: str):
         *("other.example", "group.example.org", "xgroup.example", "group.example:", "a:b:1"),
         *("group.example:123456", "group.example/", "user@group.example", "", "[::g]", "[]"),
         *("[1.2.3.4.5]", "1.2.3", "localhost.", "group.example ", None),
+        *("X127.0.0.1X", "x127.0.0.1"),
     ],
 )
 def test_by_another_name_it_is_not_reached(host: str | None):

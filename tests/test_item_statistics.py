@@ -54,6 +54,18 @@ def test_what_does_not_vary_has_no_discrimination():
     assert ours.discrimination([[1, 0], [1, 1], [1, 0]], 0) is None
     assert ours.discriminative_efficiency([[1, 0], [1, 1]], 0) is None
     assert ours.pearson([0.1] * 3, [0.1, 0.2, 0.3]) is None
+    assert ours.discrimination_interval([[1, 0], [1, 1], [1, 0]], 0) is None
+
+
+def test_an_interval_needs_samples_that_vary():
+    # One of thirty is right here and another one elsewhere: in 60 % of the samples one is missing.
+    scores = [[1, 0], [0, 1], *[[0, 0]] * 28]
+    assert ours.discrimination(scores, 0) is not None
+    assert ours.discrimination_interval(scores, 0) is None
+    # Of six, 9 % of the samples do not vary; the others say how uncertain it is.
+    interval = ours.discrimination_interval(SCORES, 0)
+    assert interval is not None
+    assert interval[0] < ours.discrimination(SCORES, 0) < interval[1]
 
 
 def test_efficiency_is_the_share_of_the_largest_covariance():

@@ -5,13 +5,17 @@ A new table, or a new column of text, fails here until it is said what becomes o
 
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
 from sqlmodel import SQLModel
 
+from api import engines
 from api.app import create_app
+from api.engines import sqlite_driver
 from tests.conftest import API, Clock
 
 TABLES = SQLModel.metadata.tables
@@ -32,7 +36,7 @@ OF_THE_SERVICE = {
     "invitation": {"code_hash", "member_id", "role"},
     "answer": {"member_id", "id", "quiz", "question", "turn", "question_version", "key_version"},
     "note": {"id", "meeting", "entry", "author_id", "visibility"},
-    "note_revision": {"note_id", "editor_id", "fingerprint"},
+    "note_revision": {"note_id", "editor_id", "fingerprint", "visibility"},
     "problem_report": {"member_id", "id", "question", "question_version"},
 }
 # What says who it was, if only by a guess: a hash of what was sent.
@@ -157,6 +161,65 @@ def test_the_export_holds_every_row_of_the_member(ada: TestClient, organizer: Te
                 assert words in exported.text, f"{name}.{column}"
 
 
+def test_the_export_says_of_a_note_where_it_stands_and_who_changed_it(
+    ada: TestClient, organizer: TestClient
+):
+    [note] = ada.get(f"{API}/notes", params={"meeting": "2026-03-12"}).json()
+    changed, headers = {"body": "Mended."}, {"if-match": '"2"'}
+    organizer.put(f"{API}/notes/{note['id']}", json=changed, headers=headers)
+
+    exported = ada.get(f"{API}/me/export").json()["notes"]
+
+    of_meeting = {"meeting": "2026-03-12", "entry": None, "visibility": "group", "deleted": False}
+    of_entry = {"meeting": None, "entry": "2022-wang-ioi", "visibility": "private", "deleted": True}
+    told = [
+        (one.pop("version"), one.pop("body"), one.pop("changed_by_me"))
+        for one in exported
+        if one.pop("id") == note["id"]
+    ]
+    assert told == [
+        (1, f"{CANARY}-first", True),
+        (2, f"{CANARY}-second", True),
+        (3, "Mended.", False),
+    ]
+    said = [one for one in exported if "version" not in one]
+    common = {"mine": True, "saved_at": "2026-03-10T18:00:00Z"}
+    assert said == [common | of_meeting | {"saved_for": "group"}] * 3
+    [gone] = [one for one in exported if "version" in one]
+    assert gone == common | of_entry | {
+        "version": 1,
+        "body": f"{CANARY}-own",
+        "changed_by_me": True,
+        "saved_for": "private",
+    }
+
+
+def test_an_erased_member_is_known_as_such_and_their_reports_are_dealt_with(
+    ada: TestClient, clock: Clock
+):
+    me = ada.get(f"{API}/me").json()["id"]
+    ada.delete(f"{API}/me")
+
+    [member] = rows_of(ada, "member", me)
+    assert (member["name"], member["erased_at"], member["removed_at"]) == ("", clock.now, None)
+    [report] = rows_of(ada, "problem_report", me)
+    assert (report["text"], report["closed_at"]) == ("", clock.now)
+
+
+def test_an_answer_of_the_same_id_is_kept_where_it_is_of_another(
+    ada: TestClient, organizer: TestClient
+):
+    """Each device makes its ids, so that two members may come to the same."""
+    me, other = (client.get(f"{API}/me").json()["id"] for client in (ada, organizer))
+    [own] = [row for row in rows_of(ada, "answer", me) if CANARY in row["response"]]
+    given = {"id": own["id"], "question": "the-sum", "response": "something else"}
+    assert organizer.post(f"{API}/quizzes/example/answers", json=given).status_code == 201
+
+    ada.delete(f"{API}/me")
+
+    assert [row["response"] for row in rows_of(ada, "answer", other)] == ['"something else"']
+
+
 def test_nothing_of_an_erased_member_is_left_in_any_column(ada: TestClient, organizer: TestClient):
     me = ada.get(f"{API}/me").json()["id"]
     before = {name: len(rows_of(ada, name, me)) for name in EXPORTED}
@@ -181,6 +244,79 @@ def test_nothing_of_an_erased_member_is_left_in_any_column(ada: TestClient, orga
             sa.select(sa.func.count()).select_from(TABLES["answer"])
         )
         assert sum(tallied) == answers.scalar()
+
+
+# In the file -------------------------------------------------------------------------------------
+
+
+def in_files(folder: Path, word: str) -> list[str]:
+    """The files of the database, the log among them, in which a word stands."""
+    files = folder.glob("readout.sqlite3*")
+    return sorted(file.name for file in files if word.encode() in file.read_bytes())
+
+
+def file_of(client: TestClient) -> Path:
+    return Path(sa.make_url(client.app.state.service.settings.database_url).database)
+
+
+on_sqlite = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@on_sqlite
+def test_nothing_of_an_erased_member_is_left_in_the_file_or_its_log(
+    ada: TestClient, tmp_path: Path
+):
+    with closing(sqlite_driver().connect(file_of(ada))) as earlier:  # as version 0.1 deleted
+        earlier.executescript(
+            "PRAGMA secure_delete = OFF; CREATE TABLE old (body);"
+            f"INSERT INTO old VALUES ('{CANARY}' || hex(zeroblob(9000)));"
+            "PRAGMA wal_checkpoint; DROP TABLE old"
+        )
+    assert in_files(tmp_path, CANARY) == ["readout.sqlite3", "readout.sqlite3-wal"]
+
+    ada.delete(f"{API}/me")
+
+    assert in_files(tmp_path, CANARY) == []
+
+
+@on_sqlite
+def test_what_is_deleted_is_overwritten(organizer: TestClient, tmp_path: Path):
+    made = organizer.post(f"{API}/invitations", json={"name": CANARY}).json()
+    organizer.delete(f"{API}/invitations/{made['id']}")
+    organizer.app.state.service.database.close()  # takes in the log, and deletes it
+
+    assert in_files(tmp_path, CANARY) == []
+
+
+@on_sqlite
+@pytest.mark.parametrize(
+    ("held_by", "why"),
+    [
+        ("BEGIN IMMEDIATE", "the database cannot be written anew: database is locked"),
+        ("BEGIN; SELECT 1 FROM member", "somebody reads from the log"),
+    ],
+    ids=["a writer", "a reader"],
+)
+def test_who_holds_the_file_while_somebody_is_erased_holds_up_nobody(
+    ada: TestClient, monkeypatch: pytest.MonkeyPatch, caplog, held_by: str, why: str
+):
+    """The member is erased, and it is said that traces may be left."""
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_MS", 50)
+    write = ada.app.state.service.database.write
+    other = sqlite_driver().connect(file_of(ada), isolation_level=None, check_same_thread=False)
+
+    def then_hold(job):
+        done = write(job)
+        for statement in held_by.split(";"):
+            other.execute(statement)
+        return done
+
+    monkeypatch.setattr(ada.app.state.service.database, "write", then_hold)
+    assert ada.delete(f"{API}/me").status_code == 204
+    other.close()
+
+    assert [value for value in everything(ada) if CANARY in value.casefold()] == []
+    assert why in caplog.text
 
 
 def tallies(client: TestClient) -> list[sa.RowMapping]:

@@ -5,6 +5,7 @@ import uuid
 import pytest
 from fastapi.testclient import TestClient
 
+from api.app import create_app
 from api.members import invite, invite_first_organizer
 from tests.conftest import API, Clock, Join
 
@@ -37,6 +38,58 @@ def test_the_cookie_is_out_of_reach_of_scripts_and_other_sites(client: TestClien
     assert "samesite=lax" in cookie
 
 
+@pytest.mark.parametrize(
+    "of_browser",
+    [{"origin": "http://testserver"}, {"sec-fetch-site": "same-origin"}],
+    ids=["origin", "sec-fetch-site"],
+)
+def test_a_page_of_the_service_is_told_no_token(
+    client: TestClient, clock: Clock, of_browser: dict[str, str]
+):
+    """T27: what a script can read, a script that somebody put in could carry away."""
+    given = {"invite": make_invitation(client, clock), "name": "Ada"}
+    reply = client.post(f"{API}/join", json=given, headers=of_browser)
+    told = client.post(f"{API}/me/devices", headers=of_browser).json()
+    again = client.post(f"{API}/session", json={"code": told["code"]}, headers=of_browser)
+
+    for signed_in in (reply, again):
+        assert signed_in.status_code == 201
+        assert signed_in.json() == {"member": reply.json()["member"], "token": None}
+        assert "httponly" in signed_in.headers["set-cookie"].lower()
+    assert client.get(f"{API}/me").json() == reply.json()["member"]
+
+
+def test_a_named_site_elsewhere_is_told_a_token(client: TestClient, clock: Clock):
+    elsewhere = "https://site.example"
+    settings = client.app.state.service.settings.model_copy(update={"cors_origins": (elsewhere,)})
+    given = {"invite": make_invitation(client, clock), "name": "Ada"}
+    from_there = {"origin": elsewhere, "sec-fetch-site": "cross-site"}
+    with TestClient(create_app(settings, clock)) as service:
+        token = service.post(f"{API}/join", json=given, headers=from_there).json()["token"]
+        bearer = {**from_there, "Authorization": f"Bearer {token}"}
+        assert TestClient(service.app).get(f"{API}/me", headers=bearer).status_code == 200
+
+
+def test_signing_in_ends_the_former_session_of_the_browser(client: TestClient, clock: Clock):
+    """T11: by a code for another device as by an invitation; a code that is wrong ends nothing."""
+    other = TestClient(client.app)  # another browser of the same member
+    given = {"invite": make_invitation(client, clock), "name": "Ada"}
+    tokens = [client.post(f"{API}/join", json=given).json()["token"]]
+    code = client.post(f"{API}/me/devices").json()["code"]
+    assert other.post(f"{API}/session", json={"code": code}).status_code == 201
+    code = client.post(f"{API}/me/devices").json()["code"]
+    assert client.post(f"{API}/session", json={"code": "WRONG"}).status_code == 404
+    tokens += [client.post(f"{API}/session", json={"code": code}).json()["token"]]
+    given["invite"] = make_invitation(client, clock)
+    tokens += [client.post(f"{API}/join", json=given).json()["token"]]
+
+    bearers = [{"Authorization": f"Bearer {token}"} for token in tokens]
+    asked = [TestClient(client.app).get(f"{API}/me", headers=bearer) for bearer in bearers]
+
+    assert [reply.status_code for reply in asked] == [401, 401, 200]
+    assert other.get(f"{API}/me").status_code == 200
+
+
 def test_an_invitation_works_once(client: TestClient, clock: Clock):
     code = make_invitation(client, clock)
     given = {"invite": code, "name": "Ada"}
@@ -63,8 +116,9 @@ def test_a_session_ends_after_180_days(member: TestClient, clock: Clock):
         clock.set(moment)
         assert member.get(f"{API}/me").status_code == 200
 
-    clock.set("2026-09-06T18:00:00+00:00")
-    assert member.get(f"{API}/me").status_code == 401
+    for moment in ("2026-09-06T18:00:00+00:00", "2026-09-06T18:00:01+00:00"):
+        clock.set(moment)
+        assert member.get(f"{API}/me").status_code == 401
 
 
 def test_signing_out_ends_the_session_at_once(member: TestClient):
@@ -128,7 +182,10 @@ def test_an_erased_member_is_gone_and_the_counts_stay(member: TestClient, join: 
         assert {row[0] for row in texts} == {"", "Bo"}
 
 
-@pytest.mark.parametrize("name", ["", "   ", "x" * 81, "a\x00b", "\ud800"])
+HIDDEN = ["Ada\nEve", "\x1b[2JAda", "Ada\x9b1m", "\u202eadA", "A\u200eda", "A\u2028da", "\ufeffAda"]
+
+
+@pytest.mark.parametrize("name", ["", "   ", "x" * 81, "a\x00b", "\ud800", *HIDDEN])
 def test_a_name_that_cannot_be_shown_is_refused(client: TestClient, clock: Clock, name: str):
     code = make_invitation(client, clock)
     body = f'{{"invite": "{code}", "name": {json_text(name)}}}'
@@ -139,6 +196,22 @@ def test_a_name_that_cannot_be_shown_is_refused(client: TestClient, clock: Clock
 
     assert (reply.status_code, reply.json()["code"]) == (422, "invalid")
     assert code not in reply.text
+
+
+def test_a_name_is_refused_with_the_place_of_what_cannot_be_seen(client: TestClient, organizer):
+    complaint = "name: character 4 is U+202E, which cannot be seen; take it out"
+
+    for visitor, path in ((client, "join"), (organizer, "invitations")):
+        given = {"name": "Ada\u202eevE"} | ({"invite": "x"} if path == "join" else {})
+        reply = visitor.post(f"{API}/{path}", json=given)
+        assert (reply.status_code, reply.json()["detail"]) == (422, complaint)
+
+
+@pytest.mark.parametrize(
+    "name", ["مهسا می\u200cخواهد", "क्\u200dष", "👩\u200d🔬", "Zoë O’Neil-Łuka"]
+)
+def test_a_name_is_written_as_its_script_is(join: Join, name: str):
+    assert join(name).get(f"{API}/me").json()["name"] == name
 
 
 def json_text(text: str) -> str:

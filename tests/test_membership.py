@@ -1,11 +1,17 @@
 """What organizers decide: invitations, roles, who leaves."""
 
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
 from fastapi.testclient import TestClient
+from sqlmodel import col, select
 
 from api.app import create_app
-from tests.conftest import API, Clock, Join
+from api.members import Invitation
+from api.reports import ProblemReport
+from tests.conftest import API, Clock, Join, first_of_all
 
 
 def invited(organizer: TestClient, **given: str) -> dict[str, str]:
@@ -107,6 +113,52 @@ def test_the_last_organizer_stays(organizer: TestClient, join: Join):
     assert organizer.get(f"{API}/me").status_code == 401
 
 
+def test_the_last_organizer_of_others_cannot_erase_themselves(
+    organizer: TestClient, member: TestClient
+):
+    refused = organizer.delete(f"{API}/me")
+
+    assert (refused.status_code, refused.json()) == (
+        409,
+        {
+            "detail": "the group needs an organizer; make another member one first, on the page "
+            "Members, or with readout members role NAME organizer",
+            "code": "conflict",
+        },
+    )
+    assert organizer.get(f"{API}/me").json()["name"] == "Grace", "nothing was erased"
+    organizer.put(f"{API}/members/{id_of(member)}/role", json={"role": "organizer"})
+    assert organizer.delete(f"{API}/me").status_code == 204
+
+
+def test_who_is_alone_in_the_group_may_erase_themselves(organizer: TestClient, join: Join):
+    organizer.delete(f"{API}/members/{id_of(join('Bo'))}")
+
+    assert organizer.delete(f"{API}/me").status_code == 204
+
+
+def test_of_two_organizers_who_erase_themselves_at_once_one_stays(
+    organizer: TestClient, join: Join
+):
+    both = (organizer, join("Hopper", "organizer"))
+    join("Bo")
+
+    with ThreadPoolExecutor(2) as pool:
+        done = pool.map(lambda client: client.delete(f"{API}/me").status_code, both)
+
+    assert sorted(done) == [204, 409]
+
+
+def test_who_became_the_last_organizer_on_the_way_stays(
+    organizer: TestClient, member: TestClient, join: Join, monkeypatch
+):
+    hopper = join("Hopper", "organizer")
+
+    first_of_all(monkeypatch, hopper, lambda: organizer.delete(f"{API}/me"))
+
+    assert hopper.delete(f"{API}/me").status_code == 409
+
+
 def test_who_lost_every_device_gets_back_in_as_the_same_member(
     organizer: TestClient, member: TestClient, clock: Clock
 ):
@@ -138,3 +190,67 @@ def test_an_erased_member_is_listed_no_more(organizer: TestClient, member: TestC
     assert [p["name"] for p in organizer.get(f"{API}/members").json()] == ["Grace"]
     assert organizer.delete(f"{API}/members/{ada}").status_code == 404
     assert TestClient(member.app).post(f"{API}/session", json={"code": code}).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "given"),
+    [
+        ("PUT", "members/{bo}/role", {"role": "organizer"}),
+        ("DELETE", "members/{bo}", None),
+        ("POST", "members/{bo}/code", None),
+        ("POST", "invitations", {"name": "Eve", "role": "organizer"}),
+        ("DELETE", "invitations/{invitation}", None),
+        ("DELETE", "reports/{report}", None),
+    ],
+)
+@pytest.mark.parametrize(
+    ("how", "refused"),
+    [("removed", (401, "not-signed-in")), ("demoted", (403, "not-allowed"))],
+)
+def test_who_organizes_no_more_when_it_is_written_decides_nothing(
+    organizer: TestClient, join: Join, monkeypatch, how, refused, method, path, given
+):
+    hopper, bo = join("Hopper", "organizer"), join("Bo")
+    report = {"id": str(uuid.uuid4()), "text": "Which sum?"}
+    bo.post(f"{API}/quizzes/example/questions/the-sum/reports", json=report)
+    names = {"bo": id_of(bo), "invitation": invited(organizer)["id"], "report": report["id"]}
+    of_hopper = f"{API}/members/{id_of(hopper)}"
+
+    def out() -> object:
+        if how == "removed":
+            return organizer.delete(of_hopper)
+        return organizer.put(f"{of_hopper}/role", json={"role": "member"})
+
+    first_of_all(monkeypatch, hopper, out)
+    reply = hopper.request(method, f"{API}/{path.format(**names)}", json=given)
+
+    assert (reply.status_code, reply.json()["code"]) == refused
+    people = {p["name"]: p["role"] for p in organizer.get(f"{API}/members").json()}
+    assert people["Bo"] == "member"
+    assert bo.get(f"{API}/me").status_code == 200
+    assert [i["name"] for i in organizer.get(f"{API}/invitations").json()] == ["Bo"]
+    assert len(organizer.get(f"{API}/quizzes/example/reports").json()) == 1
+
+
+@pytest.mark.parametrize(
+    ("path", "given"),
+    [
+        ("me/devices", None),
+        (
+            "quizzes/example/questions/the-sum/reports",
+            {"id": str(uuid.uuid4()), "text": "Too late."},
+        ),
+    ],
+)
+def test_who_left_before_it_is_written_adds_nothing(
+    organizer: TestClient, member: TestClient, monkeypatch, path, given
+):
+    first_of_all(monkeypatch, member, lambda: member.delete(f"{API}/me"))
+
+    reply = member.post(f"{API}/{path}", json=given)
+
+    assert (reply.status_code, reply.json()["code"]) == (401, "not-signed-in")
+    with member.app.state.service.database.read() as session:
+        codes = select(Invitation).where(col(Invitation.member_id).is_not(None))
+        assert session.exec(codes).all() == []
+        assert session.exec(select(ProblemReport)).all() == []

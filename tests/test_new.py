@@ -1,4 +1,5 @@
 import datetime as dt
+import re
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -206,6 +207,22 @@ def test_a_bibtex_file_that_breaks_off_is_refused_with_its_reason(docs, tmp_path
     assert str(refused.value).endswith("; mend this entry")
 
 
+def test_what_holds_for_one_paper_is_not_said_of_several(docs, tmp_path):
+    (tmp_path / "two.bib").write_text(BIBTEX)
+
+    with pytest.raises(NotWritten, match="has 2 entries; only --topic can be given for all"):
+        new_paper(docs, bibtex=tmp_path / "two.bib", year=2020)
+
+    assert not (docs / "library").exists()
+
+
+def test_a_bibtex_file_in_another_encoding_is_refused(docs, tmp_path):
+    (tmp_path / "old.bib").write_bytes("@misc{a, author={Jürgen Müller}}".encode("latin-1"))
+
+    with pytest.raises(NotWritten, match=r"old\.bib is not UTF-8; save it as UTF-8"):
+        new_paper(docs, bibtex=tmp_path / "old.bib")
+
+
 def test_of_several_papers_none_is_written_if_one_exists(docs, tmp_path):
     (tmp_path / "two.bib").write_text(BIBTEX)
     (docs / "library").mkdir()
@@ -241,6 +258,22 @@ def test_a_talk_has_its_speakers_and_its_day(docs):
         "venue: 3 September 2025  # where?\n"
     )
     assert problems(docs) == []
+
+
+@pytest.mark.parametrize(("date", "year"), [("2025", "year: 2025\n"), (None, "# year: ")])
+def test_of_a_talk_no_day_need_be_known(docs, date, year):
+    path = new_talk(docs, title="The Road", speakers=["Ada Example"], date=date).paths[0]
+
+    assert year in header_of(path)
+    assert "venue: " not in header_of(path).replace("# venue: ", "")
+
+
+def test_a_quiz_for_no_meeting_is_a_self_check(docs):
+    new_quiz(docs, "name-movers", topics=["ioi"])
+
+    assert header_of(docs / "quizzes" / "name-movers.md") == (
+        "title: Name movers\nkind: self-check\ntopics: [ioi]\n"
+    )
 
 
 @pytest.mark.parametrize(
@@ -304,6 +337,10 @@ def test_a_file_is_never_overwritten(docs):
             lambda d: new_paper(d, bibtex=d / "no.bib"),
             "cannot read {docs}/no.bib: No such file or directory",
         ),
+        (
+            lambda d: new_paper(d, arxiv="2301.12345", bibtex=d / "no.bib"),
+            "give --arxiv or --bibtex, not both",
+        ),
         (lambda d: new_talk(d, title="T", date="May"), "'May' is no date; write it as 2026-03-12"),
     ],
 )
@@ -332,3 +369,65 @@ def test_what_is_not_right_is_refused_in_a_sentence(docs, begin, message):
 )
 def test_a_slug_is_year_author_and_keyword(year, author, title, slug):
     assert propose_slug(year, author, title, {"2024-example-taken"}) == slug
+
+
+# The commands ------------------------------------------------------------------------------------
+
+
+def test_the_commands_begin_what_they_are_told(docs, invoke, tmp_path):
+    def new(*args: str) -> tuple[str, str]:
+        """The name of the new file, and its header."""
+        done = invoke("new", *args, READOUT_CONTENT_DIR=str(docs))
+        assert (done.exit_code, done.stderr) == (0, "")
+        said = done.stdout.split("\n")
+        assert (said[0].split()[0], said[1:]) == ("wrote", ["next: readout check", ""])
+        path = Path(said[0].removeprefix("wrote "))
+        return path.name, re.sub(r"(?m)^added: \d{4}-\d\d-\d\d$", "added: DAY", header_of(path))
+
+    name, written = new(
+        *("paper", "--title", "On Heads", "--author", "Ada Example", "--author", "Wei Li"),
+        *("--year", "2024", "--url", "https://example.org/heads", "--topic", "ioi"),
+        *("--topic", "circuits", "--slug", "heads"),
+    )
+    assert name == "heads.md"
+    assert written == (
+        "title: On Heads\nauthors: [Ada Example, Wei Li]\nkind: paper\nyear: 2024\n"
+        "url: https://example.org/heads\ntopics: [ioi, circuits]\nadded: DAY\n"
+    )
+    name, written = new(
+        *("talk", "--title", "On Tails", "--speaker", "Wei Li", "--date", "2025-09-03"),
+        *("--url", "https://youtu.be/abcdefghijk", "--topic", "ioi", "--slug", "tails"),
+    )
+    assert name == "tails.md"
+    assert written == (
+        "title: On Tails\nauthors: [Wei Li]\nkind: talk\nyear: 2025\n"
+        "url: https://youtu.be/abcdefghijk\ntopics: [ioi]\n"
+        "venue: 3 September 2025  # where?\nadded: DAY\n"
+    )
+    name, written = new(
+        *("meeting", "2026-03-12", "--title", "Heads", "--topic", "ioi"),
+        *("--reading", "heads", "--reading", "tails"),
+    )
+    assert (name, written) == (
+        "2026-03-12.md",
+        "date: 2026-03-12\ntitle: Heads\ntopics: [ioi]\nreadings: [heads, tails]\n",
+    )
+    name, written = new(
+        *("quiz", "name-movers", "--meeting", "2026-03-12", "--title", "Movers"),
+        *("--topic", "ioi"),
+    )
+    assert name == "name-movers.md"
+    assert written == (
+        "title: Movers\nkind: meeting\nmeeting: 2026-03-12\n"
+        "opens_at: 2026-03-05T12:00:00Z\ncloses_at: 2026-03-12T16:00:00Z\ntopics: [ioi]\n"
+    )
+    (tmp_path / "one.bib").write_text("@misc{a, title={On Graphs}, year={2020}}")
+    name, written = new("paper", "--bibtex", str(tmp_path / "one.bib"), "--topic", "ioi")
+    assert (name, "title: On Graphs\n" in written) == ("2020-graphs.md", True)
+
+
+def test_a_command_says_why_it_began_nothing(docs, invoke):
+    done = invoke("new", "meeting", "12.3.2026", READOUT_CONTENT_DIR=str(docs))
+
+    assert (done.exit_code, done.stdout) == (1, "")
+    assert done.stderr == "readout: '12.3.2026' is no date; write it as 2026-03-12\n"

@@ -3,14 +3,17 @@
 import base64
 import itertools
 import json
+import logging
 import re
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import pytest
+import sqlalchemy as sa
 from fastapi.testclient import TestClient
 
 from api.app import create_app
@@ -18,7 +21,9 @@ from api.database import Database
 from api.members import invite
 from api.migrate import migrate
 from api.settings import Settings
+from api.telemetry import access
 from tests.conftest import API, CONTENT, Clock
+from tests.security.routes import documented
 
 # Each secret of the quiz holds a word of its own, so that any of them is recognised anywhere.
 SECRETS = {
@@ -89,8 +94,21 @@ Serve = Callable[..., TestClient]
 _made = itertools.count()
 
 
+def database_of_its_own(database_url: str, folder: Path) -> str:
+    """For one of several services: a file, or a schema of the server's database."""
+    address = sa.make_url(database_url)
+    if address.get_backend_name() == "sqlite":
+        return f"sqlite:///{folder / 'readout.sqlite3'}"
+    server = sa.create_engine(address.set(drivername="postgresql+psycopg"))
+    with server.begin() as connection:
+        connection.execute(sa.schema.CreateSchema(folder.name))
+    server.dispose()
+    there = address.update_query_dict({"options": f"-csearch_path={folder.name}"})
+    return there.render_as_string(hide_password=False)
+
+
 @pytest.fixture
-def serve(tmp_path: Path, clock: Clock) -> Iterator[Serve]:
+def serve(tmp_path: Path, clock: Clock, database_url: str) -> Iterator[Serve]:
     """The service with such a quiz, on a database of its own; a member is signed in."""
     opened: list[TestClient] = []
 
@@ -107,7 +125,7 @@ def serve(tmp_path: Path, clock: Clock) -> Iterator[Serve]:
             "sign-b": {"value": -5, **fact},
         }
         executed.write_text(json.dumps(notebook))
-        url = f"sqlite:///{folder / 'readout.sqlite3'}"
+        url = database_of_its_own(database_url, folder)
         database = Database(url)
         migrate(database)
         code = database.write(lambda session: invite(session, "Ada", "member", clock()))
@@ -181,11 +199,18 @@ def encodings(secret: str) -> set[str]:
 
 
 @pytest.mark.parametrize("vote", [False, True])
-def test_no_endpoint_and_no_refusal_holds_a_secret(serve: Serve, vote: bool):
+def test_no_endpoint_and_no_refusal_holds_a_secret(
+    serve: Serve, vote: bool, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+):
+    """Nor does the log of it all."""
     client = serve(vote=vote)
     stranger = TestClient(client.app)
+    caplog.set_level(logging.DEBUG)
+    caplog.set_level(logging.INFO, access.name)
 
     told = "\n".join([*everything(client), *everything(stranger)])
+    told += caplog.text + "".join(capfd.readouterr())
+    assert "replied" in caplog.text
 
     assert len(addresses(client)) > 20
     for name, secret in SECRETS.items():
@@ -215,6 +240,44 @@ def test_a_vote_is_told_alike_whether_right_or_wrong(serve: Serve):
         assert client.get(f"{API}/review").json() == []
 
     assert len(set(replies)) == 1
+
+
+KEYS = {"key", "correct", "score", "accept", "why", "why_html", "source", "source_html"}
+KEYS |= {"hint", "hint_html", "feedback", "changed", "changed_html", "explanation", "answer"}
+
+
+def properties(description: dict[str, Any], method: str, path: str) -> set[str]:
+    """The names of all fields that a good reply of an endpoint may have, at any depth."""
+    names: set[str] = set()
+    seen: set[str] = set()
+    replies = description["paths"][path][method]["responses"]
+    left: list[Any] = [reply for status, reply in replies.items() if status.startswith("2")]
+    while left:
+        node = left.pop()
+        if isinstance(node, list):
+            left += node
+        elif isinstance(node, dict):
+            names |= set(node.get("properties", {}))
+            left += node.values()
+            if (name := node.get("$ref")) and name not in seen:
+                seen.add(name)
+                left.append(description["components"]["schemas"][name.rpartition("/")[2]])
+    return names
+
+
+def test_no_reply_to_everybody_has_a_field_for_a_key(serve: Serve):
+    description = serve().app.openapi()
+    public = [
+        (method.lower(), f"{API}{path}")
+        for (method, path), statuses in documented().items()
+        if statuses["nobody"] == 200
+        and method.lower() in description["paths"].get(f"{API}{path}", {})
+    ]
+    assert ("get", f"{API}/quizzes/{{slug}}") in public
+    for method, path in public:
+        assert properties(description, method, path) & KEYS == set(), path
+    told = properties(description, "post", f"{API}/quizzes/{{slug}}/answers")
+    assert {"key", "correct", "why_html", "source_html", "feedback"} <= told & KEYS
 
 
 def test_the_secrets_are_told_with_the_answers(serve: Serve):

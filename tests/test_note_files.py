@@ -153,10 +153,7 @@ class Site:
                 version=0,
                 created_at=NOW,
             )
-            note.version += 1
-            session.add(note)
-            session.flush()
-            add_revision(session, note_id, note.version, rendered(body, {}), "ada", NOW)
+            add_revision(session, note, rendered(body, {}), "ada", NOW)
 
         self.database.write(job)
 
@@ -189,6 +186,16 @@ class Site:
     def take_back(self) -> list[tuple[str, str]]:
         told = note_sync.take_back(self.database, self.file, {}, NOW)
         return [(item.note_id, item.what) for item in told]
+
+    def set_visibility(self, note_id: str, visibility: str) -> None:
+        self.database.write(
+            lambda session: setattr(session.get(Note, note_id), "visibility", visibility)
+        )
+
+    def visibilities(self, note_id: str) -> list[str]:
+        with self.database.read() as session:
+            query = select(NoteRevision.visibility).where(NoteRevision.note_id == note_id)
+            return list(session.exec(query.order_by(NoteRevision.version)))
 
     def revisions(self, note_id: str) -> list[str]:
         with self.database.read() as session:
@@ -289,6 +296,9 @@ def test_what_is_no_note_is_left_in_the_file(site: Site, text: str):
 
     assert site.take_back() == [(ONE, "left alone")]
     assert site.revisions(ONE) == ["One."]
+    site.write(ONE, "Two.")
+    assert site.export().notes == []
+    assert texts(site.file) == {ONE: text}
 
 
 def test_a_text_that_takes_too_long_to_set_is_left_in_the_file(site: Site, monkeypatch):
@@ -350,16 +360,103 @@ def test_a_version_that_nobody_knows_makes_both_stand_side_by_side(site: Site):
     assert "On the site." in site.now(ONE)
     assert "In the file." in site.now(ONE)
 
+    assert site.take_back() == [(ONE, "unchanged")]
+
+
+def test_a_number_that_was_never_exported_is_not_that_of_the_sites_version(site: Site):
+    """A database that was restored counts its versions anew."""
+    site.file = write_blocks(HEADER, [Carried(ONE, 2, "In the file.")])
+    site.write(ONE, "One.")
+    site.write(ONE, "On the site.")
+
+    assert site.take_back() == [(ONE, "both kept")]
+    assert "On the site." in site.now(ONE)
+    assert site.take_back() == [(ONE, "unchanged")]
+
+
+def test_an_author_may_return_to_what_was_exported(site: Site):
+    """Also where both sides had come to the same text by themselves."""
+    site.write(ONE, "A.")
+    site.export()
+    site.write(ONE, "B.")
+    site.edit_file(ONE, "B.")
+    assert site.take_back() == [(ONE, "unchanged")]
+    site.write(ONE, "A.")
+
+    assert site.take_back() == [(ONE, "unchanged")]
+    assert site.revisions(ONE) == ["A.", "B.", "A."]
+    site.export()
+    assert texts(site.file) == {ONE: "A."}
+
+
+def test_a_reviewer_may_return_to_what_was_exported(site: Site):
+    site.write(ONE, "A.")
+    site.export()
+    site.edit_file(ONE, "B.")
+    site.take_back()
+    site.edit_file(ONE, "A.")
+
+    assert site.take_back() == [(ONE, "changed")]
+    assert site.revisions(ONE) == ["A.", "B.", "A."]
+
+
+def test_an_older_file_of_another_branch_undoes_nothing(site: Site):
+    site.write(ONE, "A.")
+    site.export()
+    site.edit_file(ONE, "A, mended.")
+    site.take_back()
+    main = site.file
+    site.write(ONE, "B.")
+    site.export()
+    site.edit_file(ONE, "B, mended.")
+    site.take_back()
+    site.file = main
+
+    assert site.take_back() == [(ONE, "unchanged")]
+    assert site.now(ONE) == "B, mended."
+
+
+def test_a_note_that_stands_twice_in_a_file_is_left_alone(site: Site):
+    site.write(ONE, "One.")
+    site.write(TWO, "Two.")
+    site.export()
+    site.file += write_blocks("", [Carried(ONE, 1, "One again.")])
+    twice = site.file
+    site.write(ONE, "One, changed.")
+
+    told = note_sync.take_back(site.database, site.file, {}, NOW)
+
+    why = "it stands in the file more than once; keep the block that is right, remove the others"
+    assert told == [(ONE, "left alone", why), (TWO, "unchanged", ""), (ONE, "left alone", why)]
+    assert site.revisions(ONE) == ["One.", "One, changed."]
+    assert [note.note_id for note in site.export().notes] == [TWO]
+    assert site.file == twice
+
+
+def test_what_a_file_says_is_public_and_what_is_merged_with_a_private_text_is_private(site: Site):
+    site.write(ONE, "a\nb\nc\nd")
+    site.export()
+    site.set_visibility(ONE, "private")
+    site.write(ONE, "a\nb\nc\nD")
+    site.edit_file(ONE, "A\nb\nc\nd")
+
+    assert site.take_back() == [(ONE, "merged")]
+    assert site.visibilities(ONE) == ["public", "private", "public", "private"]
+
 
 STEP = st.one_of(
-    st.tuples(st.just("write"), BODY),
-    st.tuples(st.just("edit"), BODY),
-    st.tuples(st.sampled_from(["export", "take back"]), st.none()),
+    st.tuples(st.sampled_from(["write", "edit", "stand twice"]), BODY),
+    st.tuples(st.sampled_from(["write again", "edit again"]), st.integers(0, 9)),
+    st.tuples(
+        st.sampled_from(["write the file's", "edit to the site's", "export", "take back"]),
+        st.none(),
+    ),
 )
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
-@given(steps=st.lists(STEP, max_size=8))
+@given(steps=st.lists(STEP, max_size=10))
+@example([("write", "B"), ("edit", "B"), ("take back", None), ("write again", 0)])
 @settings(
     max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
@@ -368,25 +465,41 @@ def test_no_text_of_either_side_is_ever_lost(site: Site, steps: list):
     said = ["Begin."]
     site.write(ONE, "Begin.")
     site.export()
-    for step, body in steps:
-        if step == "write" and body.strip():
+    taken = site.file  # the file as it was last taken back, or written
+    for step, given_with in steps:
+        here, there = site.revisions(ONE), texts(site.file)[ONE]
+        if step == "stand twice":
+            doubled = site.file + write_blocks("", [Carried(ONE, 1, given_with)])
+            told = note_sync.take_back(site.database, doubled, {}, NOW)
+            assert {item.what for item in told if item.note_id == ONE} == {"left alone"}
+            assert site.revisions(ONE) == here
+            continue
+        if step.endswith("again"):
+            body = here[given_with % len(here)]
+        else:
+            body = {"write the file's": there, "edit to the site's": here[-1]}.get(step, given_with)
+        if step.startswith("write") and body.strip():
             site.write(ONE, body)
             said.append(body)
-        elif step == "edit":
-            # A reviewer's text is in Git once it is merged; taking it back is what counts.
-            site.take_back()
+            if site.file == taken:
+                site.take_back()
+                assert site.revisions(ONE) == [*here, body], "an unchanged file undid an edit"
+        elif step.startswith("edit"):
             site.edit_file(ONE, body)
-        elif step == "export":
-            site.export()
-        else:
+        elif step in ("export", "take back"):
+            # A reviewer's text is in Git once it is merged; taking it back is what counts.
+            said += [there] if there.strip() else []
+            site.export() if step == "export" else site.take_back()
+            taken, once = site.file, site.revisions(ONE)
             site.take_back()
-        if texts(site.file)[ONE].strip():
-            site.take_back()
-            said.append(texts(site.file)[ONE])
+            assert site.revisions(ONE) == once, "the same file once more changed something"
     assert set(said) <= set(site.revisions(ONE))
     assert site.file.startswith(HEADER)
 
-    # Once settled, both sides agree and stay so.
+    # Once settled, both sides agree and stay so. An empty text in the file is not written over.
+    if not texts(site.file)[ONE].strip():
+        return
+    site.take_back()
     site.write(ONE, "The end.")
     site.export()
     assert texts(site.file) == {ONE: "The end."}

@@ -2,7 +2,13 @@ import re
 
 import pytest
 
-from api.notebook_pages import fold_predictions, lean_notebook, render_math, render_notebook_math
+from api.notebook_pages import (
+    fold_predictions,
+    lean_notebook,
+    link_to_pages,
+    render_math,
+    render_notebook_math,
+)
 from api.pages import Broken
 
 PREDICT = "jp-Cell jp-CodeCell celltag_predict"
@@ -47,6 +53,23 @@ def test_a_page_without_a_prediction_stays_as_it_is():
 def test_a_prediction_of_nothing_is_refused():
     with pytest.raises(Broken, match=r"demos/00_x\.ipynb: a cell tagged 'predict' shows nothing"):
         fold_predictions(cell("", PREDICT) + cell("found"), "demos/00_x.ipynb")
+
+
+def test_what_is_never_closed_is_folded_to_the_end():
+    html = cell("found", PREDICT).replace("</div></div></div></div>", "")
+
+    details = re.search(r"<details.*", fold_predictions(html, "demos/00_x.ipynb"))
+
+    assert details
+    assert details[0].endswith("found</details>")
+
+
+def test_a_link_to_a_page_that_is_not_there_is_refused():
+    source = "[This](../docs/library/here.md#b), [that](../docs/library/gone.md)"
+    notebook = {"cells": [{"cell_type": "markdown", "source": source}]}
+
+    with pytest.raises(Broken, match=r"^demos/00_x\.py: no page library/gone\.md$"):
+        link_to_pages(notebook, "00_x.py", lambda path: path == "library/here.md")
 
 
 def test_tags_are_not_shown():

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -51,6 +52,9 @@ class Handler(BaseHTTPRequestHandler):
         server.most_at_once = max(server.most_at_once, server.at_once)
         server.asked.append((self.command, self.path, time.monotonic()))
         path = self.path
+        if path == "/silent":
+            self.close_connection = True
+            return
         if path == "/slow":
             time.sleep(3)
         status = 200
@@ -113,22 +117,38 @@ def test_every_external_link_is_found_where_it_stands(content_with):
     }
 
 
-def test_the_dead_are_told_by_file_and_line(server, content_with, ask):
+def test_the_dead_are_told_by_file_and_line(server, content_with, ask, monkeypatch):
     paths = ["fine", "gone", "secret", "busy", "get-only", "moved", "to-file", "loop", "slow"]
+    paths += ["silent"]
     body = "\n".join(f"[{path}]({server.url}/{path})" for path in paths)
     refused = "http://127.0.0.1:1/x"
-    content = content_with(f"{server.url}/fine", f"{body}\n[refused]({refused})\n")
+    plain = server.url.replace("http:", "https:")  # it speaks no TLS
+    odd = "[refused]({})\n[plain]({}/)\n[name](http://name.example/)\n[half](http://[half/)\n"
+    content = content_with(f"{server.url}/fine", f"{body}\n{odd.format(refused, plain)}")
+    known = socket.getaddrinfo
+
+    def look_up(host, *given, **more):
+        if host == "name.example":
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return known(host, *given, **more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
 
     found = ask(content, timeout_s=1)
 
     circle = "a redirection in a circle, or to where no page can be"
+    unsafe = "the host's certificate or encryption is not valid"
     end = "; mend the address, or link to an archived copy"
     assert found == [
         f"docs/library/2022-a.md:11: {server.url}/gone: the server says 404{end}",
         f"docs/library/2022-a.md:16: {server.url}/to-file: {circle}{end}",
         f"docs/library/2022-a.md:17: {server.url}/loop: {circle}{end}",
         f"docs/library/2022-a.md:18: {server.url}/slow: no answer within 1 s{end}",
-        f"docs/library/2022-a.md:19: {refused}: the host refuses the connection{end}",
+        f"docs/library/2022-a.md:19: {server.url}/silent: no answer (RemoteDisconnected){end}",
+        f"docs/library/2022-a.md:20: {refused}: the host refuses the connection{end}",
+        f"docs/library/2022-a.md:21: {plain}/: {unsafe}{end}",
+        f"docs/library/2022-a.md:22: http://name.example/: no host of that name{end}",
+        f"docs/library/2022-a.md:23: http://[half/: no answer (ValueError){end}",
     ]
     asked = [(method, path) for method, path, _ in server.asked]
     assert ("GET", "/moved") not in asked

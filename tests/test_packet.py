@@ -1,5 +1,6 @@
 """The packet of a meeting: complete, without keys, with links that hold."""
 
+import datetime as dt
 import re
 from html.parser import HTMLParser
 from urllib.parse import urljoin
@@ -82,6 +83,31 @@ def test_a_packet_has_agenda_readings_questions_and_room(example):
         "Your number: share",
     ):
         assert said in text
+
+
+def test_a_packet_leaves_out_what_there_is_not(example):
+    change_reading(example, "## What it claims\n\n- Nothing.\n")
+    for slug, quiz in example.quizzes.items():
+        example.quizzes[slug] = quiz.model_copy(update={"closes_at": None})
+
+    page = Outline(exports(example, BASE)[PATH])
+
+    assert ("h2", "1. Interpretability in the Wild") in page.headings
+    assert ("h3", "To discuss") not in page.headings
+    assert "Answers count until" not in page.text
+    assert page.open == []
+
+
+def test_a_reading_of_two_meetings_is_in_both_packets(example):
+    meeting = example.meetings["2026-03-12"]
+    later = meeting.model_copy(update={"slug": "2026-04-02", "date": dt.date(2026, 4, 2)})
+    example.meetings[later.slug] = later
+
+    found = exports(example, BASE)
+
+    for path in (PATH, PATH.replace("2026-03-12", "2026-04-02")):
+        assert ("h2", "1. Interpretability in the Wild") in Outline(found[path]).headings
+        assert "The paper that names the heads." in found[path]
 
 
 def test_a_packet_tells_no_answer(example):

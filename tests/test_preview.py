@@ -7,17 +7,21 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
 from http.client import HTTPException
 from pathlib import Path
+from queue import Queue
 
 import pytest
+import typer
 
 from api.content import read_content
-from api.preview import Memory, leave_out, merge_search, notice, state
-from api.previewing import rebuild
+from api.preview import Memory, leave_out, marked, merge_search, notice, state, watch
+from api.previewing import begin, rebuild
 from api.settings import Settings
 from api.site import build
 from tests.conftest import CONTENT, ROOT
@@ -95,6 +99,60 @@ def test_the_next_meeting_is_the_nearest_ahead_else_the_last(docs: Path):
         "2026-04-02",
         "2026-05-07",
     ]
+
+
+def test_a_preview_that_cannot_be_built_at_first_is_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr("api.previewing.watch", None)  # it does not come to that
+    nowhere = tmp_path / "nowhere"
+
+    with pytest.raises(typer.Exit) as ended:
+        begin(Settings(content_dir=nowhere, site_dir=tmp_path / "site"))
+
+    assert ended.value.exit_code == 1
+    assert "readout: the preview was not built: " in capsys.readouterr().err
+
+
+def test_a_preview_stays_up_and_says_so_where_a_build_fails(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    page = tmp_path / "site" / "index.html"
+    page.parent.mkdir()
+    page.write_text(f"<body>{marked('')}As it was.</body>")
+    watched: list[Callable[[set[str]], None]] = []
+    monkeypatch.setattr("api.previewing.watch", lambda _, changed: watched.append(changed))
+    with monkeypatch.context() as built_at_first:
+        built_at_first.setattr("api.previewing.build", lambda *_: None)
+        begin(Settings(content_dir=tmp_path / "gone", site_dir=page.parent))
+    (changed,) = watched
+
+    changed({"gone/glossary.md"})  # it is built again, and its folder has gone
+
+    assert "As it was." in page.read_text()
+    assert "Left out of this preview until mended" in page.read_text()
+    assert "\nnot built: " in capsys.readouterr().err
+
+
+def test_a_file_that_goes_while_a_change_is_looked_for_is_seen_at_the_next_look(
+    monkeypatch: pytest.MonkeyPatch,
+):
+    looks: list[object] = [{"a": (1, 1), "b": (1, 1)}, FileNotFoundError("b"), {"a": (1, 1)}]
+    told: Queue[set[str]] = Queue()
+
+    def look(_: object) -> object:
+        if not looks:
+            threading.Event().wait()  # for ever
+        found = looks.pop(0)
+        if isinstance(found, Exception):
+            raise found
+        return found
+
+    monkeypatch.setattr("api.preview.state", look)
+    monkeypatch.setattr("api.preview.POLL_S", 0.01)
+    watch([], told.put)
+
+    assert told.get(timeout=60) == {"b"}
 
 
 class Preview:

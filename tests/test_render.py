@@ -14,7 +14,7 @@ from api import render as render_module
 from api.bounded import TooMuchWork, bounded, end_processes, start_process
 from api.mathml import NotMath, mathml
 from api.notes import LARGEST_NOTE
-from api.render import fingerprint, render, render_note
+from api.render import fingerprint, render, render_inline, render_note
 
 TITLES = {"2022-wang-ioi": "Interpretability in the <Wild>"}
 HTML, MATHML = "{http://www.w3.org/1999/xhtml}", "{http://www.w3.org/1998/Math/MathML}"
@@ -157,6 +157,18 @@ def test_cleaning_what_is_clean_changes_nothing(text: str):
             '<p><math display="block"><mrow><mi>a</mi><mo>+</mo><mi>b</mi></mrow></math></p>\n',
         ),
         ("$\\frac{$", "<p><code>\\frac{</code></p>\n"),
+        ('$"<{$', '<p><code>"&lt;{</code></p>\n'),
+        # Two characters that hold the place of a formula mean nothing in a text.
+        ("a\ue000b\ue001c", "<p>a\ufffdb\ufffdc</p>\n"),
+        (
+            "[[2022-wang-ioi]]`a`",
+            '<p><a href="../../library/2022-wang-ioi/" rel="noopener nofollow ugc">'
+            "Interpretability in the &lt;Wild&gt;</a><code>a</code></p>\n",
+        ),
+        (
+            "![of [[2022-wang-ioi]]](x.png)",
+            '<p><img src="x.png" alt="of Interpretability in the &lt;Wild&gt;"></p>\n',
+        ),
         (
             "![a head](../../assets/mark.svg)",
             '<p><img src="../../assets/mark.svg" alt="a head"></p>\n',
@@ -175,6 +187,37 @@ def test_a_text_is_set_as_its_author_means_it(text: str, html: str):
     assert render_note(text, TITLES) == html
 
 
+def test_other_texts_are_set_without_pictures_and_formulas():
+    assert render("*a* ![b](x.png) $c$\n\n<b>") == "<p><em>a</em>  $c$</p>\n<p>&lt;b&gt;</p>\n"
+    assert render_inline("*a* ![b](x.png) <b>") == "<em>a</em>  &lt;b&gt;"
+
+
+@pytest.mark.parametrize(
+    ("address", "is_own"),
+    [
+        ("x.png", True),
+        ("../../assets/mark.svg", True),
+        ("", False),
+        ("?a", False),
+        ("https://e.example/x.png", False),
+        ("//e.example/x.png", False),
+        ("/x//e.example", False),
+        ("\\\\e.example/x.png", False),
+        ("/\te.example", False),
+        ("data:,x", False),
+        ("http://[::1/x.png", False),
+    ],
+)
+def test_the_cleaner_lets_a_picture_of_this_site_alone_through(address: str, is_own: bool):
+    """A second time: what is not of this site has been made a link before."""
+    html = f'<a href="https://e.example/"><img alt="a" src="{address}"></a>'
+    clean = tree(render_module._note_cleaner().clean(html))
+
+    assert clean.find(f".//{HTML}a").attrib["href"] == "https://e.example/"
+    assert clean.find(f".//{HTML}img").attrib.get("src") == (address if is_own else None)
+    assert render_module._is_own(address) == is_own
+
+
 def test_headings_begin_below_that_of_the_section_and_leave_out_no_level():
     html = render_note("# a\n\n## b\n\n### c\n\n#### d\n\n##### e", {})
     assert [e.tag for e in tree(html)] == [f"{HTML}h{n}" for n in (3, 4, 5, 6, 6)]
@@ -184,6 +227,7 @@ def test_a_rendering_is_known_by_its_rules_and_the_titles_that_it_shows():
     text = "see [[2022-wang-ioi]]"
     known = fingerprint(text, TITLES)
 
+    assert len(bytes.fromhex(known)) == 8
     assert fingerprint(text, {**TITLES, "2020-other": "Other"}) == known
     assert fingerprint(text, {"2022-wang-ioi": "Another title"}) != known
     assert fingerprint(text, {}) != known

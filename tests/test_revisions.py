@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from typer.testing import Result
 
 from api.content import read_content
 from api.revisions import Compared, check_revisions
@@ -142,6 +143,53 @@ def test_a_key_that_moves_with_its_notebook_is_refused(checkout: Checkout):
     assert "0.85" not in found.problems[0].message
 
 
+def test_a_measured_key_that_is_gone_has_not_moved(checkout: Checkout):
+    checkout.edit(("example-accuracy", "another-accuracy"), path=EXECUTED)
+
+    assert checkout.check() == Compared([], [])  # the check says that the fact is missing
+
+
+def test_what_is_new_or_was_broken_is_compared_with_nothing(checkout: Checkout):
+    def write(slug: str) -> None:
+        for path in (QUIZ, EXECUTED):
+            text = (checkout.folder / path).read_text().replace("{#", f"{{#{slug}-")
+            text = text.replace("example-accuracy", f"{slug}-accuracy")
+            where = (checkout.folder / path).parent
+            (where / f"{slug}{Path(path).suffix}").write_text(text)
+
+    checkout.git("switch", "-q", "main")
+    (checkout.folder / "docs/quizzes/broken.md").write_text("no header")
+    (checkout.folder / "executed/broken.ipynb").write_text("{")
+    checkout.commit()
+    checkout.git("merge", "-q", "--ff-only", "main")
+    checkout.git("switch", "-q", "-c", "another")
+    write("broken")
+    write("new")
+    checkout.commit()
+
+    assert set(read_content(checkout.folder / "docs").quizzes) == {"broken", "example", "new"}
+    assert checkout.check() == Compared([], [])
+
+
+def test_without_the_results_of_notebooks_the_questions_are_compared(checkout: Checkout):
+    checkout.edit(("an induction head need", "a head need"))
+
+    (problem,) = check_revisions(read_content(checkout.folder / "docs")).problems
+
+    assert problem.message.startswith("the question changed")
+
+
+def test_a_branch_that_never_left_main_is_not_compared(checkout: Checkout):
+    checkout.git("checkout", "-q", "--orphan", "other")
+    checkout.edit(("an induction head need", "a head need"))
+    checkout.commit()
+
+    found = checkout.check()
+
+    assert found.problems == []
+    assert found.note.startswith("no branch origin/main or main: revisions of questions were not")
+
+
 Clone = Callable[..., Checkout]
 
 
@@ -159,6 +207,30 @@ def test_a_shallow_clone_says_that_it_cannot_compare(checkout: Checkout, tmp_pat
     assert found.note.startswith("a shallow clone: revisions of questions were not compared;")
 
 
-def test_without_git_it_says_so(tmp_path: Path):
+def test_without_git_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     shutil.copytree(CONTENT, tmp_path / "plain")
-    assert Checkout(tmp_path / "plain").check().note.startswith("not a git checkout")
+    plain = Checkout(tmp_path / "plain")
+    assert plain.check().note.startswith("not a git checkout")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert plain.check().note.startswith("git is not here")
+
+
+def test_the_check_tells_what_a_moved_key_does_to_stored_answers(
+    checkout: Checkout, invoke: Callable[..., Result], sqlite_url: str
+):
+    checkout.edit(("0.7310585", "0.85"), path=EXECUTED)
+    there = {
+        "READOUT_CONTENT_DIR": str(checkout.folder / "docs"),
+        "READOUT_EXECUTED_DIR": str(checkout.folder / "executed"),
+        "READOUT_DATABASE_URL": sqlite_url,
+    }
+    stored = "of the answers stored here (readout regrade --dry-run):"
+
+    without = invoke("check", **there)
+    assert (without.exit_code, stored in without.stderr) == (1, False)
+    assert invoke("migrate", **there).exit_code == 0
+    found = invoke("check", **there)
+
+    assert (found.exit_code, stored in found.stderr) == (1, True)
+    assert "its computed key changed since" in found.stdout
+    assert found.stdout.endswith("every stored answer was marked with the key of today\n")

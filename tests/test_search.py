@@ -15,6 +15,8 @@ from api.search import searchable
         ("<dl><dt>By</dt><dd>Ada</dd></dl>", "By  Ada"),
         ("a<div data-search-exclude>x<div>y</div>z</div>b", "ab"),
         ("a<figure><svg><text>axis</text></svg></figure>b", "ab"),
+        ("a<svg><svg/>x<SVG></svg>y</svg>b", "ab"),
+        ("a<svg><text>no end", "a"),
         ("a<template class='key'>{&quot;key&quot;: 1}</template>b", "ab"),
         ("a <math><mi>x</mi></math> b", "a  b"),
         ('<h2 id="x">T<a class="headerlink" href="#x">&para;</a></h2>', '<h2 id="x">T</h2>'),

@@ -1,6 +1,7 @@
 """Every setting has one name, a default, and a line in the documentation."""
 
 import pytest
+from pydantic import ValidationError
 
 from api.settings import Settings
 from tests.conftest import ROOT
@@ -22,3 +23,19 @@ def test_no_setting_is_documented_that_does_not_exist():
 def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("READOUT_BASE_URL", "https://group.example.org/")
     assert Settings().base == "https://group.example.org"
+
+
+@pytest.mark.parametrize(
+    "url", ["foo", "mysql://a@b/c", "sqlite://", "sqlite+pysqlite:///x.db", "/x"]
+)
+def test_an_address_of_no_known_database_is_refused_without_being_told(url: str):
+    with pytest.raises(ValidationError, match="write sqlite:") as refused:
+        Settings(database_url=url)
+    assert url not in refused.value.errors()[0]["msg"].split("; write")[0]  # it may hold a password
+
+
+@pytest.mark.parametrize(
+    "url", ["sqlite:////tmp/x", "postgresql:///x", "postgres://a@b/c", "postgresql+psycopg://b/c"]
+)
+def test_an_address_of_a_database_is_taken(url: str):
+    assert Settings(database_url=url).database_url == url

@@ -6,7 +6,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 import uvicorn
@@ -17,7 +19,7 @@ from api.members import invite
 from api.migrate import migrate
 from api.quizzes import OptionOut, QuestionOut
 from api.settings import Settings
-from api.taking import Told, read
+from api.taking import Away, There, Told, call, read
 from api.taking import take as ask_all
 from tests.conftest import CONTENT, ROOT
 
@@ -94,6 +96,62 @@ def test_a_meeting_quiz_is_answered_as_a_member(take: Take, service: tuple[str, 
     again = take("example", "--url", base, typed="b\n\n\n")  # the token is remembered
     assert "Not right." in again.stdout
     assert "0 of 1 right." in again.stdout
+
+
+class Busy(BaseHTTPRequestHandler):
+    """A web server that is no quiz service: it knows no method."""
+
+    def log_message(self, *_: Any, **__: Any) -> None:
+        pass
+
+
+class Silent(Busy):
+    """The service's reply to an answer that it holds back."""
+
+    def do_GET(self) -> None:
+        self.reply(b'{"title": "Around", "questions": []}')
+
+    def do_POST(self) -> None:
+        self.reply(
+            b'{"correct": null, "score": null, "late": false, "feedback": [], "key": null,'
+            b' "why_html": "", "source_html": ""}'
+        )
+
+    def reply(self, body: bytes) -> None:
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def serving(handler: type[BaseHTTPRequestHandler], n: int) -> str:
+    """The address of a server that answers n requests and ends."""
+    server = HTTPServer(("127.0.0.1", 0), handler)
+
+    def run() -> None:
+        with server:
+            for _ in range(n):
+                server.handle_request()
+
+    threading.Thread(target=run, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}"
+
+
+def test_what_is_no_service_of_ours_is_told():
+    with pytest.raises(Away, match=r"^group\.example\.org is no web address; write http://"):
+        call("group.example.org", None, "me")
+    base = serving(Busy, 1)
+    with pytest.raises(Away, match=rf"^{base}/api/v1/me replied 501; is Readout there\?$"):
+        call(base, None, "me")
+
+
+def test_of_an_answer_that_is_held_back_no_key_is_told():
+    options = [OptionOut(id="a", text="This one.")]
+    question = QuestionOut(id="voted", type="single", stem="Which?", options=options)
+
+    told = There(serving(Silent, 2), "around", None).answer(question, "a", None, None)
+
+    assert told.correct is None
+    assert not any("The answer" in line for line in told.lines)
 
 
 def test_who_is_not_signed_in_is_told(take: Take, service: tuple[str, str]):

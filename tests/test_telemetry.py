@@ -78,6 +78,31 @@ def test_a_line_of_the_log_is_one_object_whatever_it_holds():
     assert (told["message"], told["status"]) == ('a\r\nb "c" \u2028', 200)
 
 
+def test_a_line_of_the_log_holds_the_error_with_its_place():
+    try:
+        raise ValueError("of the test")
+    except ValueError as error:
+        failed = (ValueError, error, error.__traceback__)
+    line = JsonLines().format(logging.makeLogRecord({"msg": "failed", "exc_info": failed}))
+
+    assert len(line.splitlines()) == 1
+    told = json.loads(line)["error"]
+    assert told.startswith("Traceback") and told.endswith("ValueError: of the test")
+    assert Path(__file__).name in told
+
+
+def test_where_open_files_cannot_be_counted_the_other_numbers_are_told(
+    organizer: TestClient, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    counted = organizer.get(f"{API}/metrics").text
+    monkeypatch.setattr("api.telemetry.DESCRIPTORS", tmp_path / "nowhere")
+    uncounted = organizer.get(f"{API}/metrics").text
+
+    assert "\nreadout_open_files " in counted
+    assert "readout_open_files" not in uncounted
+    assert "readout_writes_total " in uncounted
+
+
 def test_the_log_holds_a_line_a_request_and_no_secret(sqlite_url: str, tmp_path: Path):
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))

@@ -94,6 +94,8 @@ def test_the_last_state_of_the_real_model_says_what_the_model_says():
     with torch.no_grad():
         own = model(tokens)[0]
     assert torch.equal(reading.top[-1], own.argmax(dim=-1))
-    torch.testing.assert_close(reading.confidence[-1], own.softmax(dim=-1).max(dim=-1).values)
+    confidence = own.softmax(dim=-1).max(dim=-1).values
+    # Products of another shape are summed in another order, and processors differ in how.
+    torch.testing.assert_close(reading.confidence[-1], confidence, atol=1e-4, rtol=1e-4)
     assert reading.kl[-1].abs().max() < 1e-3
     assert reading.kl[:-1].mean() > 5

@@ -8,11 +8,13 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 from api.settings import Settings
 from api.site import build
 from tests.conftest import ROOT
+
+expect.set_options(timeout=20_000)  # a busy machine is slow, and what is wrong stays wrong
 
 
 @pytest.fixture(scope="module")

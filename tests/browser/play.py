@@ -14,8 +14,19 @@ from mkdocs.commands.build import build
 from mkdocs.config import load_config
 from playwright.sync_api import Browser, Page, expect
 
+from tests.browser.barriers import barriers
 from tests.browser.test_explorers import Quiet, configuration
 from tests.conftest import ROOT
+
+STILL = "Standing still"
+
+
+def element(name: str, title: str) -> str:
+    """The element as the build writes it, around what stands there without a script."""
+    return (
+        f'<div><readout-{name} data-explorer="{name}" data-src="data.json" role="group" '
+        f'aria-label="{title}"><p>{STILL}</p></readout-{name}></div>'
+    )
 
 
 @contextmanager
@@ -49,3 +60,21 @@ def on_a_phone(browser: Browser, site: str, role: str) -> Iterator[Page]:
     yield page
     context.close()
     assert complaints == []
+
+
+def everybody_can_use(page: Page, name: str, scheme: str) -> None:
+    """Axe finds nothing in the explorer, in this scheme of colours."""
+    page.evaluate("scheme => document.body.setAttribute('data-md-color-scheme', scheme)", scheme)
+    assert barriers(page, f"readout-{name}") == []
+
+
+def stays_within_the_phone(page: Page) -> None:
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+
+
+def without_a_script_it_is_read(browser: Browser, site: str) -> None:
+    context = browser.new_context(base_url=site, java_script_enabled=False)
+    page = context.new_page()
+    page.goto("play/")
+    expect(page.get_by_text(STILL)).to_be_visible()
+    context.close()

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from api import formats
 from api.formats import anki
+from api.formats.model import Accepted, Bank, Blank, Item
 
 SPECIMENS = Path(__file__).parent / "specimens"
 
@@ -63,3 +64,23 @@ def test_the_order_of_lines_to_order_does_not_tell(tmp_path):
 
     assert order[1] == "<ul><li>Attend</li><li>Embed</li><li>Unembed</li></ul>"
     assert order[2] == "<ol><li>Embed</li><li>Attend</li><li>Unembed</li></ol>"
+
+
+def test_a_card_asks_for_each_gap_by_its_number(tmp_path):
+    offered = Blank("x", (Accepted("a"), Accepted("b")), ("a", "b"))
+    typed = Blank("y", (Accepted("c"),))
+    bank = Bank(
+        items=(
+            Item(kind="blanks", id="i", stem="[[x]] or [[y]]", blanks=(offered, typed)),
+            Item(kind="blanks", id="j", stem="[[y]]", blanks=(typed,)),
+        )
+    )
+
+    (_, both), (_, one) = notes(anki.write(bank, now_s=1_700_000_000), tmp_path)
+
+    assert both[:3] == [
+        "<p>(1)_____ or (2)_____</p>",
+        "<ol><li>a / b</li><li></li></ol>",
+        "<ol><li>a / b</li><li>c</li></ol>",
+    ]
+    assert one[:3] == ["<p>(1)_____</p>", "", "<ol><li>c</li></ol>"]
