@@ -28,18 +28,19 @@ serve: $(BIN)/.installed ## site and service at http://127.0.0.1:$(PORT)
 site: $(BIN)/.installed ## static site into site/, strict
 	@$(BIN)/readout build
 
+# Two at a time, a file to each: `make test ARGS="-n 0 ..."` runs them one by one.
 test: $(BIN)/.installed-all model browser ## every test
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-the-tests: $(BIN)/.installed-all ## plant faults one by one, and see that a test notices each
 	@$(BIN)/python -m tests.faults $(NAME)
 
 # The tests that reach api/: all but those of the demos, and of what a browser sees.
 API_TESTS = tests/formats tests/security tests/durability \
-	$(shell grep -LE '^ *(from|import) (demos|torch)' tests/test_*.py) tests/test_site.py tests/test_explorers.py
+	$(shell grep -LE '^ *(from|import) (demos|torch)' tests/test_*.py) tests/test_site.py tests/test_explorers.py tests/test_site_hooks.py
 
 coverage: $(BIN)/.installed-all ## which lines and branches of api/ no test takes
-	@$(BIN)/python -m pytest -q $(API_TESTS) --cov --cov-report=term
+	@$(BIN)/python -m pytest -q -n 2 --dist loadfile --no-loadscope-reorder $(API_TESTS) --cov --cov-report=term
 
 mutation: $(BIN)/.installed-mutation ## change one module of api/ everywhere, one by one: NAME=grading
 	@$(BIN)/python -m tests.mutation $(NAME)
