@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 from api.check_links import Site
 from api.content import Content
 from api.markup import Problem
+from api.note_files import DAMAGED, TWICE, find_damaged, read_blocks
 from api.pages import Broken, format_fact
 from api.questions import Quiz
 from api.records import FORM, closest, nearest, short
@@ -33,6 +34,8 @@ def check_pages(content: Content, pages: dict[str, Page], files: Iterable[str]) 
         ]
         if _folder(path) == "library" and path in content.documents:
             rules.append(_sections(page))
+        if _folder(path) == "meetings":
+            rules.append(_notes(page))
         if _folder(path) != "quizzes":  # a question's id is judged among all questions
             rules.append(_ids(page))
         problems += [Problem(path, line, message) for rule in rules for line, message in rule]
@@ -43,6 +46,17 @@ def check_pages(content: Content, pages: dict[str, Page], files: Iterable[str]) 
 
 def _folder(path: str) -> str:
     return PurePosixPath(path).parent.name
+
+
+def _notes(page: Page) -> Found:
+    """Members' notes that the service could not take back from the file."""
+    for mark in find_damaged(page.text):
+        yield page.first_line + mark.line - 1, f"note {mark.note_id}: {DAMAGED}"
+    seen = set()
+    for block in read_blocks(page.text):
+        if block.note_id in seen:
+            yield page.line(block.start), f"note {block.note_id}: {TWICE}"
+        seen.add(block.note_id)
 
 
 # Structure ---------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.console import fail, load_settings, open_database
+from api.console import fail, load_settings, need_content, open_database
 
 if TYPE_CHECKING:
     from api.service import Service
@@ -21,6 +21,7 @@ def open_service() -> "Iterator[Service]":
     from api import service
 
     settings = load_settings()
+    need_content(settings)
     open_database(settings).close()
     opened = service.open_service(settings, lambda: dt.datetime.now(dt.UTC))
     try:

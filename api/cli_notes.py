@@ -46,14 +46,17 @@ def export_notes(
         made = note_sync.export(
             service.database, meeting, text, titles_of(service.content), service.clock()
         )
-        try:
-            if patch:
-                name = path.relative_to(service.content.root).as_posix()
+        if patch:
+            name = path.relative_to(service.content.root).as_posix()
+            try:
                 typer.echo(as_patch(name, made.before, made.after), nl=False)
-            elif made.after != made.before:
+            except OSError as error:
+                fail(f"no patch: {error.strerror}, or leave --patch out")
+        elif made.after != made.before:
+            try:
                 replace(path, made.after.encode())
-        except OSError as error:
-            fail(f"cannot write {path}: {error.strerror}")
+            except OSError as error:
+                fail(f"cannot write {path}: {error.strerror}")
         note_sync.mark_exported(service.database, made.notes)
     _tell(made.told)
     _say_what_is_in(made)
@@ -90,6 +93,9 @@ def _read(service: "Service", meeting: str) -> "tuple[Path, str]":
     from api.records import nearest
 
     if meeting not in service.content.meetings:
+        path = service.settings.content_dir / "meetings" / f"{meeting}.md"
+        if path.name == f"{meeting}.md" and path.is_file():
+            fail(f"{path} was left out, as said above; readout check says what to mend")
         fail(
             f"no meeting is recorded for {meeting!r}; {nearest(meeting, service.content.meetings)}"
         )

@@ -85,9 +85,13 @@ def usable(settings: "Settings") -> "Iterator[None]":
         fail(f"cannot use the database {url}: {reason}; readout doctor says what to do")
 
 
+def need_content(settings: "Settings") -> None:
+    if not settings.content_dir.is_dir():
+        fail(f"no folder {settings.content_dir}; start in the project, or set READOUT_CONTENT_DIR")
+
+
 def load_content(settings: "Settings") -> "Content":
     from api.content import read_content
 
-    if not settings.content_dir.is_dir():
-        fail(f"no folder {settings.content_dir}; start in the project, or set READOUT_CONTENT_DIR")
+    need_content(settings)
     return read_content(settings.content_dir, settings.executed_dir)

@@ -54,6 +54,7 @@ class Invitation(SQLModel, table=True):
 
     code_hash: str = Field(primary_key=True)
     member_id: str | None = Field(default=None, foreign_key="member.id", index=True)
+    made_by_id: str | None = Field(default=None, foreign_key="member.id")
     name: str
     role: str
     made_at: dt.datetime = Field(sa_type=UtcDateTime)
@@ -95,10 +96,12 @@ def hash_of(secret: str) -> str:
     return hashlib.sha256(secret.encode()).hexdigest()
 
 
-def invite(session: Session, name: str, role: Role, now: dt.datetime) -> str:
+def invite(
+    session: Session, name: str, role: Role, now: dt.datetime, made_by_id: str | None = None
+) -> str:
     """Make an invitation and return its code, which is stored nowhere.
 
-    The names of those who never came are forgotten.
+    Without a maker it comes from the command line. The names of those who never came are forgotten.
     """
     session.execute(
         delete(Invitation).where(
@@ -109,6 +112,7 @@ def invite(session: Session, name: str, role: Role, now: dt.datetime) -> str:
     session.add(
         Invitation(
             code_hash=hash_of(code),
+            made_by_id=made_by_id,
             name=name,
             role=role,
             made_at=now,
@@ -125,8 +129,8 @@ def invite_first_organizer(session: Session, now: dt.datetime) -> str | None:
     """
     if session.exec(select(Member.id).limit(1)).first():
         return None
-    unused = col(Invitation.used_at).is_(None)
-    session.execute(update(Invitation).where(unused).values(expires_at=now))
+    earlier = (col(Invitation.used_at).is_(None), col(Invitation.name) == "")  # others have one
+    session.execute(update(Invitation).where(*earlier).values(expires_at=now))
     return invite(session, "", "organizer", now)
 
 
@@ -249,6 +253,12 @@ def end_sessions(session: Session, member_id: str) -> None:
     """End every session of a member, and what could open another."""
     session.execute(delete(SignIn).where(col(SignIn.member_id) == member_id))
     session.execute(delete(Invitation).where(col(Invitation.member_id) == member_id))
+
+
+def end_invitations(session: Session, member_id: str) -> None:
+    """Take back what an organizer handed out: one of them could be in their own hands."""
+    open_ones = (col(Invitation.made_by_id) == member_id, col(Invitation.used_at).is_(None))
+    session.execute(delete(Invitation).where(*open_ones))
 
 
 def forget_device(session: Session, request: Request, service: Service) -> None:

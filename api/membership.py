@@ -15,6 +15,7 @@ from api.members import (
     Member,
     OrganizerDep,
     Role,
+    end_invitations,
     end_sessions,
     hash_of,
     invite,
@@ -117,7 +118,9 @@ def make_invitation(
 ) -> InvitedOut:
     """A join link that works once, for 14 days. It is told in this reply alone."""
     code = write_as_organizer(
-        service.database, organizer, lambda session: invite(session, given.name, given.role, now)
+        service.database,
+        organizer,
+        lambda session: invite(session, given.name, given.role, now, organizer.id),
     )
     log.info("%s made an invitation as %s", organizer.id, given.role)
     return InvitedOut(
@@ -170,6 +173,7 @@ def set_role(session: Session, member_id: str, role: Role) -> Member:
     person = _person(session, member_id)
     if role == "member":
         _keep_an_organizer(session, person)
+        end_invitations(session, person.id)
     person.role = role
     session.add(person)
     return person
@@ -181,6 +185,7 @@ def remove(session: Session, member_id: str, now: dt.datetime) -> None:
     person.removed_at = now
     session.add(person)
     end_sessions(session, person.id)
+    end_invitations(session, person.id)
 
 
 def begin_again(session: Session, member_id: str, now: dt.datetime) -> str:
@@ -215,7 +220,8 @@ def let_go(session: Session, member_id: str) -> None:
         _keep_an_organizer(session, session.get_one(Member, member_id))
 
 
+NOT_TOLD = {"code_hash", "member_id", "made_by_id", "used_at"}
+
+
 def _out(row: Invitation) -> InvitationOut:
-    return InvitationOut(
-        id=row.code_hash[:NAMED_BY], **row.model_dump(exclude={"code_hash", "member_id", "used_at"})
-    )
+    return InvitationOut(id=row.code_hash[:NAMED_BY], **row.model_dump(exclude=NOT_TOLD))

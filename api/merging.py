@@ -10,8 +10,10 @@ from typing import Literal, NamedTuple
 
 from merge3 import Merge3
 
-# Around lines that both sides changed. What stands between the first two was written on the site.
+# Around lines that both sides changed: first what was written on the site, or in this page.
 HERE, PARTED, THERE = "<<<<<<< on the site", "=======", ">>>>>>> in the file"
+IN_FILE = (HERE, THERE)
+IN_PAGE = ("<<<<<<< yours", ">>>>>>> saved meanwhile")
 
 Kind = Literal["same", "removed", "added"]
 
@@ -30,7 +32,7 @@ class Merged(NamedTuple):
     conflicts: int
 
 
-def merge(base: str, ours: str, theirs: str, names: tuple[str, str] = (HERE, THERE)) -> Merged:
+def merge(base: str, ours: str, theirs: str, names: tuple[str, str] = IN_FILE) -> Merged:
     """Both sides' changes to `base`. Lines end as they were typed, with `\\n` or `\\r\\n`."""
     if ours == theirs or theirs == base:
         return Merged(ours, 0)
@@ -46,7 +48,7 @@ def merge(base: str, ours: str, theirs: str, names: tuple[str, str] = (HERE, THE
     return Merged(text, conflicts)
 
 
-def side_by_side(ours: str, theirs: str, names: tuple[str, str] = (HERE, THERE)) -> Merged:
+def side_by_side(ours: str, theirs: str, names: tuple[str, str] = IN_FILE) -> Merged:
     """Both texts whole, where they cannot be compared."""
     return Merged(_both(ours, theirs, names), 1)
 

@@ -6,10 +6,14 @@
 
     <!-- end of note ID -->
 
-All else in a file is left as it is: its header, its line ends, its spaces.
+All else in a file is left as it is: its header, its line ends, its spaces. Who edits the file may
+take the empty lines around the text away.
 """
 
+import errno
+import os
 import re
+import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterable, Iterator
@@ -24,9 +28,18 @@ _ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # The number tells the end of a note from a line of its text that looks like the end.
 _BLOCK = re.compile(
     rf"<!-- note (?P<id>{_ID}) version (?P<version>\d{{1,9}})(?P<more>(?: end \d+)?) -->"
-    r"(?P<newline>\r?\n)(?P=newline)(?P<text>.*?)(?P=newline)(?P=newline)"
+    r"(?P<newline>\r?\n)(?:(?P=newline))?(?P<text>.*?)(?:(?P=newline))?(?P=newline)"
     r"<!-- end of note (?P=id)(?P=more) -->",
     re.S,
+)
+_MARK = re.compile(rf"^<!-- (?:end of )?note (?P<id>{_ID})[^\n]*$", re.M)
+
+
+# What keeps a note of a file from being read.
+TWICE = "it stands in the file more than once; keep the block that is right, remove the others"
+DAMAGED = (
+    "a comment that begins or ends no block; restore <!-- note ID version N --> before the text"
+    " and <!-- end of note ID --> after it, or remove both"
 )
 
 
@@ -38,6 +51,13 @@ class Block(NamedTuple):
     text: str
     start: int
     end: int
+
+
+class Damaged(NamedTuple):
+    """The mark of a note that begins or ends no block."""
+
+    note_id: str
+    line: int
 
 
 class PublishedNote(NamedTuple):
@@ -57,6 +77,13 @@ def read_blocks(text: str) -> Iterator[Block]:
     for match in _BLOCK.finditer(text):
         version = int(match["version"])
         yield Block(match["id"], version, match["text"], match.start(), match.end())
+
+
+def find_damaged(text: str) -> Iterator[Damaged]:
+    """Marks outside of all blocks: what a note says there is not read."""
+    outside = _BLOCK.sub(lambda block: "\n" * block[0].count("\n"), text)
+    for mark in _MARK.finditer(outside):
+        yield Damaged(mark["id"], outside.count("\n", 0, mark.start()) + 1)
 
 
 def write_blocks(text: str, notes: Iterable[Carried]) -> str:
@@ -124,16 +151,34 @@ def read_published(content: Content) -> dict[str, PublishedNote]:
 
 
 def as_patch(name: str, before: str, after: str) -> str:
-    """What turns the one into the other, for `git apply` in the checkout. "" if nothing does."""
+    """What turns the one into the other, for `git apply` in the checkout. "" if nothing does.
+
+    Raises OSError without git. What its user set for line ends must not change a text.
+    """
+    if shutil.which("git") is None:
+        raise OSError(errno.ENOENT, "git is not installed; install it")
+    own = {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", "GIT_ATTR_NOSYSTEM": "1"}
     with tempfile.TemporaryDirectory() as folder:
         for side, text in (("a", before), ("b", after)):
             path = Path(folder, side, name)
             path.parent.mkdir(parents=True)
             path.write_bytes(text.encode())
-        compare = ["git", "diff", "--no-index", "--no-prefix", "--no-color", "--no-ext-diff"]
+        compare = [
+            "git",
+            "-c",
+            f"core.attributesFile={os.devnull}",
+            "diff",
+            "--no-index",
+            "--no-prefix",
+            "--no-color",
+            "--no-ext-diff",
+        ]
         compare.append("--text")  # a patch of "binary files" would say nothing
         done = subprocess.run(  # noqa: S603  our own words
-            [*compare, f"a/{name}", f"b/{name}"], cwd=folder, capture_output=True
+            [*compare, f"a/{name}", f"b/{name}"],
+            cwd=folder,
+            env={**os.environ, **own},
+            capture_output=True,
         )
     if done.returncode > 1:
         raise OSError(done.returncode, done.stderr.decode().strip(), "the patch")

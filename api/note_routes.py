@@ -306,9 +306,8 @@ def _with_both(
         base = session.exec(query).first()
     merged = None
     if base is not None:
-        names = ("<<<<<<< yours", ">>>>>>> saved meanwhile")
         try:
-            text, conflicts = bounded(merging.merge, base, ours, current.body, names)
+            text, conflicts = bounded(merging.merge, base, ours, current.body, merging.IN_PAGE)
             merged = MergedOut(body=text, conflicts=conflicts).model_dump()
         except TooMuchWork:
             pass  # then there is the present text alone

@@ -14,12 +14,24 @@ from sqlmodel import Session, col, select
 from api import merging
 from api.bounded import TooMuchWork, bounded
 from api.database import Database
-from api.note_files import Block, Carried, read_blocks, write_blocks
+from api.note_files import (
+    DAMAGED,
+    TWICE,
+    Block,
+    Carried,
+    find_damaged,
+    read_blocks,
+    write_blocks,
+)
 from api.notes import LARGEST_NOTE, Note, NoteRevision, Written, add_revision, newest, rendered
 from api.wire import TooSlow
 
 TRIES = 5  # a member may save the note while the texts are compared
-TWICE = "it stands in the file more than once; keep the block that is right, remove the others"
+TOO_LARGE = (
+    f"the texts of the file and of the site are together larger than {LARGEST_NOTE:,} bytes;"
+    " put into one of them what the other should keep, and make them alike"
+)
+HIDDEN = "its author shows it to everybody no more; remove it from the file"
 
 What = Literal["unchanged", "changed", "merged", "both kept", "left alone"]
 
@@ -57,12 +69,16 @@ def take_back(
     """Take what the notes of a file say into the database."""
     blocks = list(read_blocks(text))
     times = Counter(block.note_id for block in blocks)
-    return [
+    marks = reversed([*find_damaged(text)])  # of both of a block, the first is named
+    damaged = {mark.note_id: f"line {mark.line}: {DAMAGED}" for mark in marks}
+    taken = [
         _take_block(database, block, titles, now)
         if times[block.note_id] == 1
         else Told(block.note_id, "left alone", TWICE)
         for block in blocks
+        if block.note_id not in damaged
     ]
+    return [*taken, *(Told(note_id, "left alone", why) for note_id, why in damaged.items())]
 
 
 def _take_block(database: Database, block: Block, titles: dict[str, str], now: dt.datetime) -> Told:
@@ -96,9 +112,14 @@ def _look(session: Session, block: Block) -> Seen | Told:
     ).all()
     current = revisions[-1]
     found = [r for r in revisions if r.block_version == block.version]
-    # A number that was never exported names a text of another life, before a backup was restored.
+    # A number that was never exported names a text of another life, before a backup was restored;
+    # or what an export wrote that was ended before it could say so.
     last_exported = note.exported_version or 0
-    exported = [r for r in revisions if r.version == block.version <= last_exported]
+    exported = [
+        r
+        for r in revisions
+        if r.version == block.version and (r.version <= last_exported or r.body == block.text)
+    ]
     base = (found or exported)[-1:]
     return Seen(note.version, current.editor_id, current.body, base[0].body if base else "")
 
@@ -117,8 +138,7 @@ def _plan(block: Block, seen: Seen) -> Plan | Told:
     # Whoever wrote the text of the site is named for the merged one, which holds it.
     merged = _merged(seen.base, seen.here, there)
     if len(merged.text.encode()) > LARGEST_NOTE:
-        told = Told(block.note_id, "both kept", "together too large; see its revisions")
-        return Plan(told, ((there, None), (seen.here, seen.editor_id)))
+        return Told(block.note_id, "left alone", TOO_LARGE)
     told = Told(block.note_id, "both kept" if merged.conflicts else "merged")
     return Plan(told, ((there, None), (merged.text, seen.editor_id)))
 
@@ -169,6 +189,7 @@ def export(
     told = take_back(database, text, titles, now)
     left_alone = {note_id for note_id, what, _ in told if what == "left alone"}
     query = newest().where(col(Note.meeting) == meeting)
+    in_file = {block.note_id for block in read_blocks(text)}
     with database.read() as session:
         rows = session.exec(query.order_by(col(Note.created_at), col(Note.id))).all()
         public = [
@@ -176,15 +197,18 @@ def export(
             for note, revision, _ in rows
             if note.visibility == "public"
         ]
+        hidden = [note.id for note, _, _ in rows if note.visibility != "public"]
+    shown = [note_id for note_id in hidden if note_id in in_file]
+    told += [Told(note_id, "left alone", HIDDEN) for note_id in shown]
     unsettled = [note.note_id for note in public if _is_unsettled(note.text)]
     carried = [note for note in public if note.note_id not in {*unsettled, *left_alone}]
     after = write_blocks(text, carried)
-    return Export(text, after, carried, unsettled, len(rows) - len(public), told)
+    return Export(text, after, carried, unsettled, len(hidden) - len(shown), told)
 
 
 def _is_unsettled(text: str) -> bool:
-    lines = text.splitlines()
-    return merging.HERE in lines and merging.THERE in lines
+    lines = set(text.splitlines())
+    return any(lines.issuperset(names) for names in (merging.IN_FILE, merging.IN_PAGE))
 
 
 def mark_exported(database: Database, notes: list[Carried]) -> None:

@@ -19,6 +19,7 @@ from api.members import (
     MemberOut,
     SignIn,
     cookie_name,
+    end_invitations,
     end_sessions,
     forget_device,
 )
@@ -129,6 +130,7 @@ def forget(session: Session, service: Service, member: MemberOut, now: dt.dateti
         .values(text="", closed_at=now)
     )
     end_sessions(session, member.id)
+    end_invitations(session, member.id)
     session.execute(
         update(Member).where(col(Member.id) == member.id).values(name="", erased_at=now)
     )

@@ -8,6 +8,7 @@ import pytest
 
 from api.check import check
 from api.content import read_content
+from api.note_files import DAMAGED, TWICE
 
 ENTRY = """---
 title: {title}
@@ -259,4 +260,19 @@ def test_a_fact_that_is_a_key_stands_in_no_text(root: Path):
     (root / "docs" / "library" / "one.md").write_text(entry("{fact:shut}"))
     assert complaints(root) == [
         "docs/library/one.md:10: fact 'shut' is the key of a question; leave it out"
+    ]
+
+
+def test_the_notes_in_a_meeting(root: Path):
+    one, two, three = (f"{n * 8}-0000-4000-8000-000000000000" for n in "123")
+    block = f"<!-- note {one} version 1 -->\n\nA note.\n\n<!-- end of note {one} -->\n\n"
+    begun = f"<!-- note {two} version 1 -->\nno end\n\n"
+    ended = f"<!-- end of note {three} -->\n"
+    header = "---\ndate: 2026-03-12\n---\n\n## Published notes\n\n"
+    (root / "docs" / "meetings" / "2026-03-12.md").write_text(
+        header + block + block + begun + ended
+    )
+    assert complaints(root) == [
+        f"docs/meetings/2026-03-12.md:{line}: note {note}: {text}"
+        for line, note, text in [(13, one, TWICE), (19, two, DAMAGED), (22, three, DAMAGED)]
     ]

@@ -75,6 +75,22 @@ def test_the_invitation_of_the_first_organizer_names_nobody(database: Database):
         assert made and (made.name, made.role) == ("", "organizer")
 
 
+def test_a_new_link_of_the_first_organizer_ends_its_forerunner_and_no_invitation(
+    database: Database,
+):
+    def job(session: Session) -> None:
+        first = members.invite_first_organizer(session, NOW)
+        invited = members.invite(session, "Ada", "organizer", NOW)
+        second = members.invite_first_organizer(session, NOW + SECOND)
+        session.flush()
+        assert first and second
+        assert members.use_up(session, first, NOW + SECOND, device=False) is None
+        for code in (invited, second):
+            assert members.use_up(session, code, NOW + SECOND, device=False)
+
+    database.write(job)
+
+
 def test_a_session_begins_without_a_name_for_its_device(database: Database):
     member_id, token = database.write(joined)
     with database.read() as session:

@@ -1,6 +1,7 @@
 """What organizers decide: invitations, roles, who leaves."""
 
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
@@ -102,6 +103,47 @@ def test_a_removed_member_is_out_at_once_on_every_device_and_worker(
     assert organizer.delete(f"{API}/members/{ada}").status_code == 404
     notes = organizer.get(f"{API}/notes", params={"meeting": "2026-03-12"}).json()
     assert [note["author"] for note in notes] == ["Ada"], "what was written stays"
+
+
+def left(organizer: TestClient, other: TestClient) -> None:
+    assert other.delete(f"{API}/me").status_code == 204
+
+
+def removed(organizer: TestClient, other: TestClient) -> None:
+    assert organizer.delete(f"{API}/members/{id_of(other)}").status_code == 204
+
+
+def made_a_member(organizer: TestClient, other: TestClient) -> None:
+    path = f"{API}/members/{id_of(other)}/role"
+    assert organizer.put(path, json={"role": "member"}).status_code == 200
+
+
+@pytest.mark.parametrize("was", [left, removed, made_a_member])
+def test_who_organizes_no_more_has_no_invitation_in_hand(
+    organizer: TestClient,
+    join: Join,
+    was: Callable[[TestClient, TestClient], None],
+):
+    other = join("Hopper", "organizer")
+    links = [
+        client.post(f"{API}/invitations", json={"name": name, "role": role}).json()["link"]
+        for client, name, role in [
+            (other, "Back", "organizer"),
+            (other, "In", "member"),
+            (organizer, "Bo", "member"),
+        ]
+    ]
+
+    was(organizer, other)
+
+    assert [row["name"] for row in organizer.get(f"{API}/invitations").json()] == ["Bo"]
+    tried = [
+        TestClient(organizer.app).post(
+            f"{API}/join", json={"invite": link.partition("#")[2], "name": "X"}
+        )
+        for link in links
+    ]
+    assert [reply.status_code for reply in tried] == [404, 404, 201]
 
 
 def test_the_last_organizer_stays(organizer: TestClient, join: Join):

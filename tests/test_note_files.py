@@ -18,7 +18,7 @@ from api.bounded import TooMuchWork
 from api.content import read_content
 from api.database import Database
 from api.members import Member
-from api.merging import HERE, THERE
+from api.merging import HERE, IN_FILE, IN_PAGE, THERE, side_by_side
 from api.migrate import migrate
 from api.note_files import (
     Carried,
@@ -268,24 +268,132 @@ def test_changes_of_one_line_stand_side_by_side_until_somebody_settles_them(site
     assert site.take_back() == [(ONE, "unchanged"), (TWO, "unchanged")]
 
 
-def test_a_merger_that_takes_too_long_or_grows_too_large_keeps_both(site: Site, monkeypatch):
+def test_texts_that_are_together_too_large_stay_where_they_are(site: Site):
     long = "x" * (LARGEST_NOTE // 2)
-    for note_id in (ONE, TWO):
-        site.write(note_id, "a")
+    site.write(ONE, "a")
+    site.export()
+    site.write(ONE, f"b{long}")
+    site.edit_file(ONE, f"c{long}")
+
+    for _ in range(2):
+        made = site.export()
+        assert [(told.what, told.why) for told in made.told] == [
+            (
+                "left alone",
+                "the texts of the file and of the site are together larger than 16,384 bytes; put "
+                "into one of them what the other should keep, and make them alike",
+            )
+        ]
+        assert texts(site.file) == {ONE: f"c{long}"}
+        assert site.revisions(ONE) == ["a", f"b{long}"]
+
+    site.write(ONE, f"c{long}")
+    assert site.take_back() == [(ONE, "unchanged")]
+    site.write(ONE, f"d{long}")
+    site.export()
+    assert texts(site.file) == {ONE: f"d{long}"}
+
+
+def test_a_merger_that_takes_too_long_keeps_both(site: Site, monkeypatch):
+    site.write(ONE, "a")
     site.export()
     site.write(ONE, "b")
     site.edit_file(ONE, "c")
-    site.write(TWO, f"b{long}")
-    site.edit_file(TWO, f"c{long}")
 
     def never(*_: object) -> None:
         raise TooMuchWork("never")
 
     monkeypatch.setattr(note_sync, "bounded", never)
 
-    assert site.take_back() == [(ONE, "both kept"), (TWO, "both kept")]
+    assert site.take_back() == [(ONE, "both kept")]
     assert site.revisions(ONE)[1:] == ["b", "c", f"{HERE}\nb\n=======\nc\n{THERE}\n"]
-    assert site.revisions(TWO)[1:] == [f"b{long}", f"c{long}", f"b{long}"]
+
+
+@pytest.mark.parametrize("names", [IN_FILE, IN_PAGE])
+def test_a_note_that_holds_both_sides_of_a_change_is_not_exported(
+    site: Site, names: tuple[str, str]
+):
+    site.write(ONE, side_by_side("b", "c", names).text)
+
+    made = site.export()
+
+    assert (made.unsettled, made.notes, site.file) == ([ONE], [], HEADER)
+
+
+def test_a_note_that_is_shown_to_everybody_no_more_is_named_while_the_file_holds_it(site: Site):
+    site.write(ONE, "My regret.")
+    site.write(TWO, "Never out.")
+    site.set_visibility(TWO, "group")
+    site.export()
+    site.set_visibility(ONE, "private")
+
+    made = site.export()
+
+    why = "its author shows it to everybody no more; remove it from the file"
+    assert made.told == [(ONE, "unchanged", ""), (ONE, "left alone", why)]
+    assert made.kept_back == 1, "the other one"
+    site.file = HEADER
+    made = site.export()
+    assert (made.told, made.kept_back, site.file) == ([], 2, HEADER)
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+@pytest.mark.parametrize("above", [1, 2])
+@pytest.mark.parametrize("below", [1, 2])
+def test_the_empty_lines_around_a_text_may_be_taken_away(
+    site: Site, newline: str, above: int, below: int
+):
+    site.write(ONE, "One.")
+    site.file = HEADER.replace("\r\n", newline)
+    site.export()
+    shown = f"-->{newline * 2}One.{newline * 2}<!--"
+    assert shown in site.file
+    site.file = site.file.replace(shown, f"-->{newline * above}Mended.{newline * below}<!--")
+
+    assert site.take_back() == [(ONE, "changed")]
+    assert site.revisions(ONE) == ["One.", "Mended."]
+    site.write(ONE, "Two.")
+    site.export()
+    assert texts(site.file) == {ONE: "Two."}
+
+
+@pytest.mark.parametrize(
+    ("mark", "instead", "line"),
+    [
+        (f"<!-- end of note {ONE} -->", "", 11),
+        (f"<!-- note {ONE} version 1 -->", "", 15),
+        (f"<!-- note {ONE} version 1 -->", f"<!-- note {ONE} version one -->", 11),
+    ],
+)
+def test_a_block_without_both_its_marks_is_named_and_left_alone(
+    site: Site, mark: str, instead: str, line: int
+):
+    site.write(ONE, "One.")
+    site.write(TWO, "Two.")
+    site.export()
+    assert mark in site.file
+    site.file = broken = site.file.replace(mark, instead)
+    site.write(ONE, "One, changed.")
+
+    made = site.export()
+
+    [(note_id, what, why)] = [told for told in made.told if told.what != "unchanged"]
+    assert (note_id, what) == (ONE, "left alone")
+    assert why.startswith(f"line {line}: a comment that begins or ends no block; restore ")
+    assert [note.note_id for note in made.notes] == [TWO]
+    assert site.file == broken
+
+
+def test_an_export_that_was_ended_before_it_could_say_so_makes_no_conflict(site: Site):
+    site.write(ONE, "a\nb\nc")
+    made = note_sync.export(site.database, MEETING, site.file, {}, NOW)
+    site.file = made.after  # and no mark that it was exported
+    site.write(ONE, "a\nb\nC")
+
+    made = site.export()
+
+    assert (made.told, made.unsettled) == ([(ONE, "unchanged", "")], [])
+    assert texts(site.file) == {ONE: "a\nb\nC"}
 
 
 @pytest.mark.parametrize("text", [" \n", "x" * (LARGEST_NOTE + 1)])
@@ -583,6 +691,30 @@ def test_the_commands_say_what_they_cannot_do(
     assert "0 public notes" in done.stderr
     assert "has them all already" in done.stderr
 
+    path.write_bytes(path.read_bytes().replace(b"date:", b"date: a: b", 1))
+    broken = command("export", MEETING)
+    assert broken.returncode == 1
+    assert f"{path} was left out, as said above; readout check says what to mend" in broken.stderr
+
+
+def test_without_the_content_nothing_is_carried(readout: Callable, sqlite_url: str, tmp_path: Path):
+    folder = tmp_path / "elsewhere"
+    where = {"READOUT_DATABASE_URL": sqlite_url, "READOUT_CONTENT_DIR": str(folder)}
+    for words in (["import"], ["export", MEETING]):
+        done = readout("notes", *words, **where)
+        assert done.returncode == 1
+        assert f"no folder {folder}; start in the project, or set READOUT_CONTENT" in done.stderr
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_without_git_there_is_no_patch(
+    command: Callable, join: Join, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    done = command("export", MEETING, "--patch")
+    assert done.returncode == 1
+    assert "no patch: git is not installed; install it, or leave --patch out" in done.stderr
+
 
 def test_the_notes_in_files_are_known_with_their_place(checkout: Path):
     path = checkout / "meetings" / f"{MEETING}.md"
@@ -599,6 +731,24 @@ def test_a_patch_that_cannot_be_made_is_none(monkeypatch):
 
     with pytest.raises(OSError, match="fatal: no space"):
         as_patch("x.md", "a", "b")
+
+
+@pytest.mark.parametrize(
+    "setting", ["core.autocrlf input", "core.autocrlf true", "diff.orderFile none", "attributes"]
+)
+def test_a_patch_does_not_depend_on_what_its_user_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, setting: str
+):
+    (tmp_path / "attributes").write_text("*.md text eol=lf\n")
+    name, _, value = setting.partition(" ")
+    if name == "attributes":
+        name, value = "core.attributesFile", str(tmp_path / "attributes")
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", str(tmp_path / "config"))
+    subprocess.run(["git", "config", "--global", name, value], check=True)
+
+    patch = as_patch("x.md", "a\r\nb\r\n", "a\r\nb\r\nc\r\nd\n")
+
+    assert patch.endswith("\n a\r\n b\r\n+c\r\n+d\n")
 
 
 def test_a_note_says_whether_it_is_exported_and_published(

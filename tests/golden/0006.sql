@@ -21,21 +21,21 @@ CREATE TABLE "answer" (
 	reply TEXT NOT NULL, 
 	turn VARCHAR NOT NULL, 
 	CONSTRAINT pk_answer PRIMARY KEY (member_id, id), 
-	CONSTRAINT fk_answer_member_id FOREIGN KEY(member_id) REFERENCES member (id), 
 	CONSTRAINT ck_answer_certainty CHECK (certainty BETWEEN 1 AND 3), 
+	CONSTRAINT fk_answer_member_id FOREIGN KEY(member_id) REFERENCES member (id), 
 	CONSTRAINT uq_answer_member_id_question_attempt UNIQUE (member_id, question, attempt), 
 	CONSTRAINT ck_answer_turn CHECK (turn IN ('first', 'revote', 'again'))
 );
-INSERT INTO "answer" VALUES('6d8d7f9e-2cc1-4b29-847c-6cfcbcb8d6ee','00000000-0000-0000-0000-000000000000','example','why-two-layers',1,'411e269240683e69','c82ee0e80a99b940','"a"',1,NULL,0,'2026-03-10 18:00:00.000000','2a2aadb2880b38d2803f8c56cea7d4d3ea65426414c2ba2562c02ee20450461d','{"id":"00000000-0000-0000-0000-000000000000","quiz":"example","question":"why-two-layers","response":"a","certainty":1,"reason":null,"correct":true,"score":1.0,"late":false,"feedback":[{"option":"a","text_html":"<p>Yes, a previous-token head.</p>\n"}],"key":"a","why_html":"<p>Only an earlier layer can have written what it matches. CANARY-WHY-SINGLE</p>\n","source_html":"Olsson et al. 2022, arXiv:2209.11895","answered_at":"2026-03-10T18:00:00Z","tries_left":null,"correction":null,"provenance":null}','first');
-INSERT INTO "answer" VALUES('6d8d7f9e-2cc1-4b29-847c-6cfcbcb8d6ee','00000000-0000-0000-0000-000000000001','example','linear-parts',1,'b89964140c3176ce','58426dc6c2e59b35','["a", "c"]',2,'I counted.
+INSERT INTO "answer" VALUES('ba7faab7-4f8f-4220-8ee7-cba53b25f663','00000000-0000-0000-0000-000000000000','example','why-two-layers',1,'411e269240683e69','c82ee0e80a99b940','"a"',1,NULL,0,'2026-03-10 18:00:00.000000','2a2aadb2880b38d2803f8c56cea7d4d3ea65426414c2ba2562c02ee20450461d','{"id":"00000000-0000-0000-0000-000000000000","quiz":"example","question":"why-two-layers","response":"a","certainty":1,"reason":null,"correct":true,"score":1.0,"late":false,"feedback":[{"option":"a","text_html":"<p>Yes, a previous-token head.</p>\n"}],"key":"a","why_html":"<p>Only an earlier layer can have written what it matches. CANARY-WHY-SINGLE</p>\n","source_html":"Olsson et al. 2022, arXiv:2209.11895","answered_at":"2026-03-10T18:00:00Z","tries_left":null,"correction":null,"provenance":null}','first');
+INSERT INTO "answer" VALUES('ba7faab7-4f8f-4220-8ee7-cba53b25f663','00000000-0000-0000-0000-000000000001','example','linear-parts',1,'b89964140c3176ce','58426dc6c2e59b35','["a", "c"]',2,'I counted.
 Twice.',0,'2026-03-10 18:00:00.000000','8e35d7cdeed28716f97f0eb1c91e141733deff406437ab8eb2b5d4f8a4c968dd','{"id":"00000000-0000-0000-0000-000000000001","quiz":"example","question":"linear-parts","response":["a","c"],"certainty":2,"reason":"I counted.\r\nTwice.","correct":true,"score":1.0,"late":false,"feedback":[],"key":["a","c"],"why_html":"<p>CANARY-WHY-MULTIPLE</p>\n","source_html":"Elhage et al. 2021","answered_at":"2026-03-10T18:00:00Z","tries_left":null,"correction":null,"provenance":null}','first');
-INSERT INTO "answer" VALUES('6d8d7f9e-2cc1-4b29-847c-6cfcbcb8d6ee','00000000-0000-0000-0000-000000000002','example','share-right',1,'175c7b184d3e93f6','6d5d050200694159','0.73',3,'',0,'2026-03-10 18:00:00.000000','f2411cfe91901069657b99c341d52f8b03968613600dcc0b70f6a1194c2db58b','{"id":"00000000-0000-0000-0000-000000000002","quiz":"example","question":"share-right","response":0.73,"certainty":3,"reason":"","correct":true,"score":1.0,"late":false,"feedback":[],"key":0.7310585,"why_html":"<p>CANARY-WHY-NUMBER</p>\n","source_html":"The example notebook","answered_at":"2026-03-10T18:00:00Z","tries_left":null,"correction":null,"provenance":[{"fact":"example-accuracy","value":0.7310585,"tolerance":0.01,"notebook":"00_example","notebook_key":"0000","model":"example"}]}','first');
-INSERT INTO "answer" VALUES('6d8d7f9e-2cc1-4b29-847c-6cfcbcb8d6ee','00000000-0000-0000-0000-000000000003','example','linear-parts',2,'b89964140c3176ce','58426dc6c2e59b35','["a", "c"]',NULL,'naïve “guess”',0,'2026-03-10 18:00:00.000000','359eed462d0cad252fb5a973df0691fc99eede95cf842c6b52518e8c72da7ce6','{"id":"00000000-0000-0000-0000-000000000003","quiz":"example","question":"linear-parts","response":["a","c"],"certainty":null,"reason":"naïve “guess”","correct":true,"score":1.0,"late":false,"feedback":[],"key":["a","c"],"why_html":"<p>CANARY-WHY-MULTIPLE</p>\n","source_html":"Elhage et al. 2021","answered_at":"2026-03-10T18:00:00Z","tries_left":null,"correction":null,"provenance":null}','again');
-INSERT INTO "answer" VALUES('c1a0513f-b7f5-4faf-b987-b96c6978ac1e','00000000-0000-0000-0000-000000000064','example','why-two-layers',1,'411e269240683e69','c82ee0e80a99b940','"b"',1,NULL,0,'2026-03-10 18:00:00.000000','305e8cd7a570982a27b1dddf706c7f67044865d364f183367b7df1d8d228f074','{"id":"00000000-0000-0000-0000-000000000064","quiz":"example","question":"why-two-layers","response":"b","certainty":1,"reason":null,"correct":false,"score":0.0,"late":false,"feedback":[{"option":"b","text_html":"<p>That is what it does itself.</p>\n"}],"key":"a","why_html":"<p>Only an earlier layer can have written what it matches. CANARY-WHY-SINGLE</p>\n","source_html":"Olsson et al. 2022, arXiv:2209.11895","answered_at":"2026-03-10T18:00:00Z","tries_left":null,"correction":null,"provenance":null}','first');
-INSERT INTO "answer" VALUES('c1a0513f-b7f5-4faf-b987-b96c6978ac1e','00000000-0000-0000-0000-000000000065','example','linear-parts',1,'b89964140c3176ce','58426dc6c2e59b35','["a", "c"]',2,'I counted.
+INSERT INTO "answer" VALUES('ba7faab7-4f8f-4220-8ee7-cba53b25f663','00000000-0000-0000-0000-000000000002','example','share-right',1,'175c7b184d3e93f6','6d5d050200694159','0.73',3,'',0,'2026-03-10 18:00:00.000000','f2411cfe91901069657b99c341d52f8b03968613600dcc0b70f6a1194c2db58b','{"id":"00000000-0000-0000-0000-000000000002","quiz":"example","question":"share-right","response":0.73,"certainty":3,"reason":"","correct":true,"score":1.0,"late":false,"feedback":[],"key":0.7310585,"why_html":"<p>CANARY-WHY-NUMBER</p>\n","source_html":"The example notebook","answered_at":"2026-03-10T18:00:00Z","tries_left":null,"correction":null,"provenance":[{"fact":"example-accuracy","value":0.7310585,"tolerance":0.01,"notebook":"00_example","notebook_key":"0000","model":"example"}]}','first');
+INSERT INTO "answer" VALUES('ba7faab7-4f8f-4220-8ee7-cba53b25f663','00000000-0000-0000-0000-000000000003','example','linear-parts',2,'b89964140c3176ce','58426dc6c2e59b35','["a", "c"]',NULL,'naïve “guess”',0,'2026-03-10 18:00:00.000000','359eed462d0cad252fb5a973df0691fc99eede95cf842c6b52518e8c72da7ce6','{"id":"00000000-0000-0000-0000-000000000003","quiz":"example","question":"linear-parts","response":["a","c"],"certainty":null,"reason":"naïve “guess”","correct":true,"score":1.0,"late":false,"feedback":[],"key":["a","c"],"why_html":"<p>CANARY-WHY-MULTIPLE</p>\n","source_html":"Elhage et al. 2021","answered_at":"2026-03-10T18:00:00Z","tries_left":null,"correction":null,"provenance":null}','again');
+INSERT INTO "answer" VALUES('aedda691-6007-4487-8725-2857f98323f4','00000000-0000-0000-0000-000000000064','example','why-two-layers',1,'411e269240683e69','c82ee0e80a99b940','"b"',1,NULL,0,'2026-03-10 18:00:00.000000','305e8cd7a570982a27b1dddf706c7f67044865d364f183367b7df1d8d228f074','{"id":"00000000-0000-0000-0000-000000000064","quiz":"example","question":"why-two-layers","response":"b","certainty":1,"reason":null,"correct":false,"score":0.0,"late":false,"feedback":[{"option":"b","text_html":"<p>That is what it does itself.</p>\n"}],"key":"a","why_html":"<p>Only an earlier layer can have written what it matches. CANARY-WHY-SINGLE</p>\n","source_html":"Olsson et al. 2022, arXiv:2209.11895","answered_at":"2026-03-10T18:00:00Z","tries_left":null,"correction":null,"provenance":null}','first');
+INSERT INTO "answer" VALUES('aedda691-6007-4487-8725-2857f98323f4','00000000-0000-0000-0000-000000000065','example','linear-parts',1,'b89964140c3176ce','58426dc6c2e59b35','["a", "c"]',2,'I counted.
 Twice.',0,'2026-03-10 18:00:00.000000','866964c138f18848bb7fbd0064c4320a05fb140eb2a0731dffd9e76cfcefe9c6','{"id":"00000000-0000-0000-0000-000000000065","quiz":"example","question":"linear-parts","response":["a","c"],"certainty":2,"reason":"I counted.\r\nTwice.","correct":true,"score":1.0,"late":false,"feedback":[],"key":["a","c"],"why_html":"<p>CANARY-WHY-MULTIPLE</p>\n","source_html":"Elhage et al. 2021","answered_at":"2026-03-10T18:00:00Z","tries_left":null,"correction":null,"provenance":null}','first');
-INSERT INTO "answer" VALUES('c1a0513f-b7f5-4faf-b987-b96c6978ac1e','00000000-0000-0000-0000-000000000066','example','share-right',1,'175c7b184d3e93f6','6d5d050200694159','0.73',3,'',0,'2026-03-10 18:00:00.000000','87028c26c356a2a2feec0c50d4fa3c7b1c62f190b3ccac6d8f6446e07f007435','{"id":"00000000-0000-0000-0000-000000000066","quiz":"example","question":"share-right","response":0.73,"certainty":3,"reason":"","correct":true,"score":1.0,"late":false,"feedback":[],"key":0.7310585,"why_html":"<p>CANARY-WHY-NUMBER</p>\n","source_html":"The example notebook","answered_at":"2026-03-10T18:00:00Z","tries_left":null,"correction":null,"provenance":[{"fact":"example-accuracy","value":0.7310585,"tolerance":0.01,"notebook":"00_example","notebook_key":"0000","model":"example"}]}','first');
-INSERT INTO "answer" VALUES('c1a0513f-b7f5-4faf-b987-b96c6978ac1e','00000000-0000-0000-0000-000000000067','example','linear-parts',2,'b89964140c3176ce','58426dc6c2e59b35','["a", "c"]',NULL,'naïve “guess”',0,'2026-03-10 18:00:00.000000','5ef1f162d8d7001a6fa587ac8ea393434ebbf470a7612c041934f30f9dfdc93e','{"id":"00000000-0000-0000-0000-000000000067","quiz":"example","question":"linear-parts","response":["a","c"],"certainty":null,"reason":"naïve “guess”","correct":true,"score":1.0,"late":false,"feedback":[],"key":["a","c"],"why_html":"<p>CANARY-WHY-MULTIPLE</p>\n","source_html":"Elhage et al. 2021","answered_at":"2026-03-10T18:00:00Z","tries_left":null,"correction":null,"provenance":null}','again');
+INSERT INTO "answer" VALUES('aedda691-6007-4487-8725-2857f98323f4','00000000-0000-0000-0000-000000000066','example','share-right',1,'175c7b184d3e93f6','6d5d050200694159','0.73',3,'',0,'2026-03-10 18:00:00.000000','87028c26c356a2a2feec0c50d4fa3c7b1c62f190b3ccac6d8f6446e07f007435','{"id":"00000000-0000-0000-0000-000000000066","quiz":"example","question":"share-right","response":0.73,"certainty":3,"reason":"","correct":true,"score":1.0,"late":false,"feedback":[],"key":0.7310585,"why_html":"<p>CANARY-WHY-NUMBER</p>\n","source_html":"The example notebook","answered_at":"2026-03-10T18:00:00Z","tries_left":null,"correction":null,"provenance":[{"fact":"example-accuracy","value":0.7310585,"tolerance":0.01,"notebook":"00_example","notebook_key":"0000","model":"example"}]}','first');
+INSERT INTO "answer" VALUES('aedda691-6007-4487-8725-2857f98323f4','00000000-0000-0000-0000-000000000067','example','linear-parts',2,'b89964140c3176ce','58426dc6c2e59b35','["a", "c"]',NULL,'naïve “guess”',0,'2026-03-10 18:00:00.000000','5ef1f162d8d7001a6fa587ac8ea393434ebbf470a7612c041934f30f9dfdc93e','{"id":"00000000-0000-0000-0000-000000000067","quiz":"example","question":"linear-parts","response":["a","c"],"certainty":null,"reason":"naïve “guess”","correct":true,"score":1.0,"late":false,"feedback":[],"key":["a","c"],"why_html":"<p>CANARY-WHY-MULTIPLE</p>\n","source_html":"Elhage et al. 2021","answered_at":"2026-03-10T18:00:00Z","tries_left":null,"correction":null,"provenance":null}','again');
 CREATE TABLE correction (
 	question VARCHAR NOT NULL, 
 	"before" VARCHAR NOT NULL, 
@@ -66,11 +66,13 @@ CREATE TABLE "invitation" (
 	expires_at DATETIME NOT NULL, 
 	used_at DATETIME, 
 	member_id VARCHAR, 
+	made_by_id VARCHAR, 
 	CONSTRAINT pk_invitation PRIMARY KEY (code_hash), 
-	CONSTRAINT fk_invitation_member_id FOREIGN KEY(member_id) REFERENCES member (id)
+	CONSTRAINT fk_invitation_member_id FOREIGN KEY(member_id) REFERENCES member (id), 
+	CONSTRAINT fk_invitation_made_by_id FOREIGN KEY(made_by_id) REFERENCES member (id)
 );
-INSERT INTO "invitation" VALUES('023245a3a946ab2fffae91dffa310282f16ee0776aeb2bf50116c936aa171c27','','organizer','2026-03-10 18:00:00.000000','2026-03-24 18:00:00.000000','2026-03-10 18:00:00.000000',NULL);
-INSERT INTO "invitation" VALUES('d521e611b68cb299923bd295b8e081cc633a42f8785ddcf21d3ae26572b1f42a','','member','2026-03-10 18:00:00.000000','2026-03-24 18:00:00.000000','2026-03-10 18:00:00.000000',NULL);
+INSERT INTO "invitation" VALUES('44c7ff79eb1778511f299d8739eed64f2a25c054f2dc4584a20487a6425732af','','organizer','2026-03-10 18:00:00.000000','2026-03-24 18:00:00.000000','2026-03-10 18:00:00.000000',NULL,NULL);
+INSERT INTO "invitation" VALUES('e01b9a2499c645ba51c0bbe9ce8500ba3c5bc0d87a067538e1842b4fe5008021','','member','2026-03-10 18:00:00.000000','2026-03-24 18:00:00.000000','2026-03-10 18:00:00.000000',NULL,NULL);
 CREATE TABLE member (
 	id VARCHAR NOT NULL, 
 	name VARCHAR NOT NULL, 
@@ -80,8 +82,8 @@ CREATE TABLE member (
 	CONSTRAINT pk_member PRIMARY KEY (id), 
 	CONSTRAINT ck_member_role CHECK (role IN ('member', 'organizer'))
 );
-INSERT INTO "member" VALUES('6d8d7f9e-2cc1-4b29-847c-6cfcbcb8d6ee','Ada','organizer','2026-03-10 18:00:00.000000',NULL,NULL);
-INSERT INTO "member" VALUES('c1a0513f-b7f5-4faf-b987-b96c6978ac1e','Zoë 深い','member','2026-03-10 18:00:00.000000',NULL,NULL);
+INSERT INTO "member" VALUES('ba7faab7-4f8f-4220-8ee7-cba53b25f663','Ada','organizer','2026-03-10 18:00:00.000000',NULL,NULL);
+INSERT INTO "member" VALUES('aedda691-6007-4487-8725-2857f98323f4','Zoë 深い','member','2026-03-10 18:00:00.000000',NULL,NULL);
 CREATE TABLE "note" (
 	id VARCHAR NOT NULL, 
 	meeting VARCHAR, 
@@ -97,8 +99,8 @@ CREATE TABLE "note" (
 	CONSTRAINT fk_note_author_id FOREIGN KEY(author_id) REFERENCES member (id), 
 	CONSTRAINT ck_note_place CHECK ((meeting IS NULL) <> (entry IS NULL))
 );
-INSERT INTO "note" VALUES('00000000-0000-0000-0000-000000000000','2026-03-12','6d8d7f9e-2cc1-4b29-847c-6cfcbcb8d6ee','private',2,'2026-03-10 18:00:00.000000',NULL,NULL,NULL);
-INSERT INTO "note" VALUES('00000000-0000-0000-0000-000000000001','2026-03-12','c1a0513f-b7f5-4faf-b987-b96c6978ac1e','public',2,'2026-03-10 18:00:00.000000',NULL,NULL,NULL);
+INSERT INTO "note" VALUES('00000000-0000-0000-0000-000000000000','2026-03-12','ba7faab7-4f8f-4220-8ee7-cba53b25f663','private',2,'2026-03-10 18:00:00.000000',NULL,NULL,NULL);
+INSERT INTO "note" VALUES('00000000-0000-0000-0000-000000000001','2026-03-12','aedda691-6007-4487-8725-2857f98323f4','public',2,'2026-03-10 18:00:00.000000',NULL,NULL,NULL);
 CREATE TABLE "note_revision" (
 	note_id VARCHAR NOT NULL, 
 	version INTEGER NOT NULL, 
@@ -110,26 +112,26 @@ CREATE TABLE "note_revision" (
 	visibility VARCHAR NOT NULL, 
 	block_version INTEGER, 
 	CONSTRAINT pk_note_revision PRIMARY KEY (note_id, version), 
-	CONSTRAINT fk_note_revision_note_id FOREIGN KEY(note_id) REFERENCES note (id), 
 	CONSTRAINT ck_note_revision_visibility CHECK (visibility IN ('private', 'group', 'public')), 
+	CONSTRAINT fk_note_revision_note_id FOREIGN KEY(note_id) REFERENCES note (id), 
 	CONSTRAINT fk_note_revision_editor_id FOREIGN KEY(editor_id) REFERENCES member (id)
 );
-INSERT INTO "note_revision" VALUES('00000000-0000-0000-0000-000000000000',1,'6d8d7f9e-2cc1-4b29-847c-6cfcbcb8d6ee','# First
+INSERT INTO "note_revision" VALUES('00000000-0000-0000-0000-000000000000',1,'ba7faab7-4f8f-4220-8ee7-cba53b25f663','# First
 
 $a_1$ ''quoted'' \ 	
   ','2026-03-10 18:00:00.000000','<h3>First</h3>
 <p><math display="inline"><mrow><msub><mi>a</mi><mn>1</mn></msub></mrow></math> ''quoted'' \</p>
 ','4a1779511a57faf6','group',NULL);
-INSERT INTO "note_revision" VALUES('00000000-0000-0000-0000-000000000000',2,'6d8d7f9e-2cc1-4b29-847c-6cfcbcb8d6ee','Second; with a semicolon
+INSERT INTO "note_revision" VALUES('00000000-0000-0000-0000-000000000000',2,'ba7faab7-4f8f-4220-8ee7-cba53b25f663','Second; with a semicolon
 ','2026-03-10 18:00:00.000000','<p>Second; with a semicolon</p>
 ','4a1779511a57faf6','private',NULL);
-INSERT INTO "note_revision" VALUES('00000000-0000-0000-0000-000000000001',1,'c1a0513f-b7f5-4faf-b987-b96c6978ac1e','# First
+INSERT INTO "note_revision" VALUES('00000000-0000-0000-0000-000000000001',1,'aedda691-6007-4487-8725-2857f98323f4','# First
 
 $a_1$ ''quoted'' \ 	
   ','2026-03-10 18:00:00.000000','<h3>First</h3>
 <p><math display="inline"><mrow><msub><mi>a</mi><mn>1</mn></msub></mrow></math> ''quoted'' \</p>
 ','4a1779511a57faf6','group',NULL);
-INSERT INTO "note_revision" VALUES('00000000-0000-0000-0000-000000000001',2,'c1a0513f-b7f5-4faf-b987-b96c6978ac1e','Second; with a semicolon
+INSERT INTO "note_revision" VALUES('00000000-0000-0000-0000-000000000001',2,'aedda691-6007-4487-8725-2857f98323f4','Second; with a semicolon
 ','2026-03-10 18:00:00.000000','<p>Second; with a semicolon</p>
 ','4a1779511a57faf6','public',NULL);
 CREATE TABLE problem_report (
@@ -153,8 +155,8 @@ CREATE TABLE "sign_in" (
 	CONSTRAINT pk_sign_in PRIMARY KEY (token_hash), 
 	CONSTRAINT fk_sign_in_member_id FOREIGN KEY(member_id) REFERENCES member (id)
 );
-INSERT INTO "sign_in" VALUES('8f983273d7bf5c9212163702803ad09230cca997c9575a14036be11ad9d4d130','6d8d7f9e-2cc1-4b29-847c-6cfcbcb8d6ee','2026-03-10 18:00:00.000000','2026-09-06 18:00:00.000000','testclient','2026-03-10 18:00:00.000000');
-INSERT INTO "sign_in" VALUES('c8c3a516cf1e462444235352e093d7d1c8d99d7796cfa111a4ddc74b97d2c879','c1a0513f-b7f5-4faf-b987-b96c6978ac1e','2026-03-10 18:00:00.000000','2026-09-06 18:00:00.000000','testclient','2026-03-10 18:00:00.000000');
+INSERT INTO "sign_in" VALUES('982bdf3abe27b04a7652c5dffffdad06083571bdcdbd618378f5a8f0efe28b73','ba7faab7-4f8f-4220-8ee7-cba53b25f663','2026-03-10 18:00:00.000000','2026-09-06 18:00:00.000000','testclient','2026-03-10 18:00:00.000000');
+INSERT INTO "sign_in" VALUES('9781a3da1162f1b0563b9c30bade598448175be3ed293d8220c71ba5289e3ef6','aedda691-6007-4487-8725-2857f98323f4','2026-03-10 18:00:00.000000','2026-09-06 18:00:00.000000','testclient','2026-03-10 18:00:00.000000');
 CREATE TABLE tally (
 	question VARCHAR NOT NULL, 
 	question_version VARCHAR NOT NULL, 
@@ -180,9 +182,9 @@ CREATE TABLE wrong_codes (
 CREATE INDEX ix_problem_report_question ON problem_report (question);
 CREATE INDEX ix_answer_question_turn ON answer (question, turn);
 CREATE INDEX ix_answer_reasons ON answer (question, answered_at) WHERE reason IS NOT NULL;
-CREATE INDEX ix_note_meeting ON note (meeting);
 CREATE INDEX ix_note_author_id ON note (author_id);
+CREATE INDEX ix_note_meeting ON note (meeting);
 CREATE INDEX ix_note_entry ON note (entry);
-CREATE INDEX ix_invitation_member_id ON invitation (member_id);
 CREATE INDEX ix_sign_in_member_id ON sign_in (member_id);
+CREATE INDEX ix_invitation_member_id ON invitation (member_id);
 COMMIT;

@@ -1,4 +1,4 @@
-"""Under which visibility each version of a note was saved, and in which block of a file it stood"""
+"""For whom each version of a note was saved, in which block of a file it stood; who invited"""
 
 import sqlalchemy as sa
 from alembic import op
@@ -30,5 +30,11 @@ def upgrade() -> None:
         " WHERE note.id = note_revision.note_id AND note_revision.editor_id IS NULL"
         " AND note.exported_version < note_revision.version"
     )
+    with op.batch_alter_table("invitation") as table:
+        # Of older ones it is not known; they end after 14 days.
+        table.add_column(sa.Column("made_by_id", sa.String(), nullable=True))
+        table.create_foreign_key(
+            table.f("fk_invitation_made_by_id"), "member", ["made_by_id"], ["id"]
+        )
     with op.batch_alter_table("note_revision") as table:
         table.alter_column("visibility", existing_type=sa.String(), server_default=None)
