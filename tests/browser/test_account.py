@@ -121,6 +121,28 @@ def test_what_had_no_reply_is_not_called_undone(
     assert [one["name"] for one in grace.get("invitations").json()] == ["Bo"]
 
 
+def test_a_code_whose_reply_was_lost_is_not_called_good(
+    context: BrowserContext, group: Group, grace: httpx.Client
+):
+    link = grace.post("invitations", json={"name": "Bo"}).json()["link"]
+    page = visit(context, "join/")
+    page.get_by_label("Your join link, or the code at its end").fill(link)
+    page.get_by_label("Your name, as the group knows you").fill("Bo")
+    context.set_offline(True)
+    page.get_by_role("button", name="Join").click()
+    expect(said(page)).to_contain_text("nothing was sent. Your code is as good as before")
+
+    context.set_offline(False)
+    lose_the_reply(page, "**/api/v1/join")
+    page.get_by_role("button", name="Join").click()
+    expect(said(page)).to_contain_text("It is not known whether you have joined: no reply came")
+    assert names(grace) == {"Bo": "member", "Grace": "organizer"}
+    page.unroute("**/api/v1/join")
+    page.get_by_role("button", name="Join").click()
+    expect(said(page)).to_contain_text("Not accepted: this code is unknown, used or expired")
+    expect(said(page)).to_contain_text("ask an organizer for a code that signs you in")
+
+
 def lose_the_reply(page: Page, path: str) -> None:
     """The service hears what is changed; the page does not hear the service."""
 

@@ -172,7 +172,7 @@ def test_dragging_moves_and_the_wheel_zooms_only_for_who_is_on_the_map(page: Pag
     assert view(page)["zoom"] == 1
     page.get_by_role("application").focus()
     page.mouse.wheel(0, -400)
-    page.wait_for_function("document.querySelector('readout-atlas').view.zoom > 2")
+    page.wait_for_function("() => document.querySelector('readout-atlas').view.zoom > 2")
     before = view(page)
     box = page.get_by_role("application").bounding_box()
     assert box is not None
@@ -192,7 +192,7 @@ def test_only_what_is_in_view_is_drawn(page: Page):
     for _ in range(3):
         page.get_by_role("application").press("+")
     page.evaluate("document.querySelector('readout-atlas').look({x: 0, y: 0, zoom: 4})")
-    page.wait_for_function("document.querySelector('readout-atlas').drawn < 4")
+    page.wait_for_function("() => document.querySelector('readout-atlas').drawn < 4")
 
 
 def test_all_cells_stand_in_a_table(page: Page):

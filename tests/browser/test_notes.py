@@ -1,5 +1,6 @@
 """Notes in a real browser, against the real service: what is said to be saved is saved."""
 
+import re
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,7 +21,20 @@ MEETING = "2026-03-12"
 PAGES = {
     f"meetings/{MEETING}": f'<readout-notes data-meeting="{MEETING}">Not yet.</readout-notes>',
     "library/2022-wang-ioi": '<readout-notes data-entry="2022-wang-ioi"></readout-notes>',
+    "me": "<readout-me></readout-me>",
 }
+
+# Requests of a method wait, before or after the service hears them, until `letGo()`.
+HELD = """([method, isHeard]) => {
+  const ask = window.fetch;
+  window.fetch = async (url, options = {}) => {
+    if (options.method !== method) return ask(url, options);
+    const again = () => ask(url, { ...options, signal: undefined });
+    const reply = isHeard ? await again() : null;
+    await new Promise((letGo) => Object.assign(window, { letGo, isHeld: true }));
+    return reply ?? again();
+  };
+}"""
 
 STORES_NOTHING = """
   window.opens = IDBFactory.prototype.open;
@@ -73,13 +87,32 @@ def visit(page: Page, path: str = f"meetings/{MEETING}/") -> None:
 def write(page: Page, text: str) -> None:
     """Type a new note, and wait until it is on the disk of the device."""
     page.get_by_label("Your note").fill(text)
+    expect_draft(page, f"note {MEETING}", text)
+
+
+def rewrite(page: Page, written: dict, text: str) -> None:
+    """Type a change of a note, and wait until it is on the disk of the device."""
+    page.get_by_label("Change the note").fill(text)
+    expect_draft(page, f"note-change {written['id']}", text)
+
+
+def expect_draft(page: Page, place: str, text: str | None) -> None:
     page.wait_for_function(
-        """async (text) => {
+        """async ([place, text]) => {
           const { draft } = await import("/assets/elements/outbox.js");
-          return (await draft("note 2026-03-12"))?.body === text;
+          return ((await draft(place))?.body ?? null) === text;
         }""",
-        arg=text,
+        arg=[place, text],
     )
+
+
+def hold(page: Page, method: str, is_heard: bool = False) -> None:
+    page.evaluate(HELD, [method, is_heard])
+
+
+def send(page: Page, button: str) -> None:
+    page.get_by_role("button", name=button).click()
+    page.wait_for_function("window.isHeld")
 
 
 def lose_the_reply(route: Route) -> None:
@@ -153,6 +186,182 @@ def test_a_text_is_let_go_only_when_it_is_saved(page: Page, ada: httpx.Client):
     page.get_by_role("button", name="Save change").click()
     expect(page.get_by_text("Saved.")).to_be_visible()
     assert bodies(ada) == ["One and two."]
+
+
+@pytest.mark.parametrize("is_heard", [True, False], ids=["heard", "not heard"])
+def test_a_note_is_stored_once_whenever_its_tab_was_closed(
+    context: BrowserContext, page: Page, ada: httpx.Client, is_heard: bool
+):
+    hold(page, "POST", is_heard)
+    write(page, "One.")
+    send(page, "Save note")
+    page.close()
+    page = context.new_page()
+    visit(page)
+    expect(page.locator(".notes article:not(.waiting)")).to_have_text(re.compile("One."))
+    expect_draft(page, f"note {MEETING}", None)
+    expect(page.get_by_label("Your note")).to_have_value("")
+
+    hold(page, "POST", is_heard)
+    write(page, "Two.")
+    send(page, "Save note")
+    write(page, "Two and three.")
+    page.close()
+    page = context.new_page()
+    visit(page)
+    expect(page.get_by_label("Your note")).to_have_value("Two and three.")
+    expect(page.locator("readout-notes > form .said")).to_have_text(
+        "This is what you had not saved yet."
+    )
+    page.get_by_role("button", name="Save note").click()
+    expect(page.locator("readout-notes > form .said")).to_have_text("Saved.")
+    assert bodies(ada) == ["One.", "Two and three."]
+
+
+@pytest.mark.parametrize("is_heard", [True, False], ids=["heard", "not heard"])
+def test_a_change_is_saved_or_kept_whenever_its_tab_was_closed(
+    context: BrowserContext, page: Page, ada: httpx.Client, is_heard: bool
+):
+    written = note(ada, "One.")
+    page.locator(".notes article").get_by_role("button", name="Edit").click()
+    hold(page, "PUT", is_heard)
+    page.get_by_label("Change the note").fill("Two.")
+    send(page, "Save change")
+    page.close()
+    page = context.new_page()
+    visit(page)
+    if is_heard:
+        expect_draft(page, f"note-change {written['id']}", None)
+        expect(page.locator(".notes article")).to_contain_text("Two.")
+        expect(page.get_by_label("Change the note")).to_have_count(0)
+    else:
+        expect(page.get_by_label("Change the note")).to_have_value("Two.")
+        expect(page.locator(".notes .said")).to_contain_text("It is not known whether this was")
+        page.get_by_role("button", name="Save change").click()
+        expect(page.locator(".told")).to_have_text("Saved.")
+    assert versions(ada, written["id"]) == ["One.", "Two."]
+
+
+def test_the_draft_of_an_earlier_visit_stands_above_what_is_typed_before_it_is_read(
+    context: BrowserContext, page: Page
+):
+    page.locator("readout-notes select").select_option("private")
+    write(page, "Two hours of writing.")
+    page.close()
+    page = context.new_page()
+    held: list[Route] = []
+    page.route("**/api/v1/notes?*", held.append)
+    with page.expect_request("**/api/v1/notes?*"):
+        page.goto(f"meetings/{MEETING}/")
+    page.get_by_label("Your note").fill("H")
+    expect(page.get_by_role("button", name="Save note")).to_be_disabled()
+    page.unroute("**/api/v1/notes?*")
+    held[0].continue_()
+
+    expect(page.get_by_label("Your note")).to_have_value("Two hours of writing.\n\nH")
+    expect(page.locator("readout-notes select")).to_have_value("private")
+    expect_draft(page, f"note {MEETING}", "Two hours of writing.\n\nH")
+
+
+def test_what_is_said_of_a_text_is_of_the_text_that_stands_there(page: Page, ada: httpx.Client):
+    said = page.locator("readout-notes > form .said")
+    save(page, "One.", "Saved.")
+    page.get_by_label("Your note").fill("x" * 17_000)
+    expect(said).to_have_text("17,000 bytes; a note may have 16,384.")
+    page.get_by_label("Your note").fill("Two.")
+    expect(said).to_have_text("")
+
+
+def test_words_typed_while_a_text_is_sent_are_a_change_of_what_is_saved(
+    page: Page, ada: httpx.Client
+):
+    stale: list[int] = []
+    page.on("response", lambda reply: stale.append(reply.status) if reply.status == 412 else None)
+    hold(page, "POST")
+    write(page, "One.")
+    send(page, "Save note")
+    write(page, "One and two.")
+    page.evaluate("window.letGo()")
+    said = page.locator("readout-notes > form .said")
+    expect(said).to_contain_text("What you typed since then is not saved yet.")
+    page.reload()
+    expect(page.get_by_label("Your note")).to_have_value("One and two.")
+    save(page, "One and two.", "Saved.")
+    [written] = ada.get("notes", params={"meeting": MEETING}).json()
+    assert versions(ada, written["id"]) == ["One.", "One and two."]
+
+    hold(page, "PUT")
+    page.locator(".notes article").get_by_role("button", name="Edit").click()
+    page.get_by_label("Change the note").fill("Three.")
+    send(page, "Save change")
+    page.get_by_label("Change the note").fill("Three and four.")
+    page.evaluate("window.letGo()")
+    expect(page.locator(".notes .said")).to_have_text(
+        "Saved. What you typed since then is not saved yet."
+    )
+    expect_draft(page, f"note-change {written['id']}", "Three and four.")
+    visit(page)
+    expect(page.get_by_label("Change the note")).to_have_value("Three and four.")
+    page.get_by_role("button", name="Save change").click()
+    expect(page.locator(".told")).to_have_text("Saved.")
+    assert versions(ada, written["id"])[2:] == ["Three.", "Three and four."]
+    assert stale == []
+
+
+def test_a_draft_whose_note_is_gone_is_found_on_the_page_me(page: Page, ada: httpx.Client):
+    written = note(ada, "One.")
+    write(page, "Another note.")
+    page.locator(".notes article").get_by_role("button", name="Edit").click()
+    rewrite(page, written, "An hour\nof changes.")
+    ada.delete(f"notes/{written['id']}", headers={"If-Match": '"1"'}).raise_for_status()
+    page.goto("me/")
+    expect(page.locator("li", has_text="A note under 2026-03-12").locator("textarea")).to_have_value(
+        "Another note."
+    )
+    lost = page.locator("li", has_text="A change of a note")
+    expect(lost.locator("textarea")).to_have_value("An hour\nof changes.")
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_text("2 drafts that you have not sent are removed.").first).to_be_visible()
+    lost.get_by_role("button", name="Discard").click()
+    assert barriers(page) == []
+    lost.get_by_role("button", name="Discard now").click()
+
+    expect(page.locator("li textarea")).to_have_count(1)
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    expect(page.get_by_text("A draft that you have not sent is removed.").first).to_be_visible()
+    page.get_by_role("button", name="Sign out now").click()
+    expect(page.locator("readout-me")).to_contain_text("You are not signed in.")
+    expect_draft(page, f"note {MEETING}", None)
+
+
+def test_only_notes_that_can_be_published_are_offered_to_everybody(page: Page, ada: httpx.Client):
+    choices = page.locator("readout-notes > form option")
+    expect(choices).to_have_text(["The group", "Everybody, once it is published", "Only I"])
+    note(ada, "Earlier.", meeting=None, entry="2022-wang-ioi", visibility="public")
+    visit(page, "library/2022-wang-ioi/")
+    expect(choices).to_have_text(["The group", "Only I"])
+    page.locator(".notes article").get_by_role("button", name="Edit").click()
+    expect(page.locator(".notes select")).to_have_value("public")
+
+
+def test_entries_are_offered_for_where_the_caret_is(page: Page):
+    wrong: list[str] = []
+    page.on("pageerror", lambda error: wrong.append(str(error)))
+    text, offered = page.get_by_label("Your note"), page.get_by_role("listbox")
+    text.focus()
+    page.keyboard.type("See [[wang")
+    expect(offered).to_be_visible()
+    page.keyboard.press("Home")
+    expect(offered).to_be_hidden()
+    page.keyboard.press("Enter")
+    expect(text).to_have_value("\nSee [[wang")
+    page.keyboard.press("End")
+    expect(offered).to_be_visible()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    expect(text).to_have_value("\nSee [[2022-wang-ioi]]")
+    assert wrong == []
 
 
 def test_a_lost_reply_to_a_change_leads_to_one_version(page: Page, ada: httpx.Client):
@@ -384,14 +593,7 @@ def test_what_was_made_private_on_one_device_stays_private_on_the_other(
 def test_a_draft_on_an_older_version_does_not_undo_private(page: Page, ada: httpx.Client):
     written = note(ada, "a\nb\nc\nd")
     page.locator(".notes article").get_by_role("button", name="Edit").click()
-    page.get_by_label("Change the note").fill("A\nb\nc\nd")
-    page.wait_for_function(
-        """async (place) => {
-          const { draft } = await import("/assets/elements/outbox.js");
-          return (await draft(place))?.body.startsWith("A");
-        }""",
-        arg=f"note-change {written['id']}",
-    )
+    rewrite(page, written, "A\nb\nc\nd")
     change(ada, written, body="a\nb\nc\nD", visibility="private")
     visit(page)
     expect(page.get_by_label("Change the note")).to_have_value("A\nb\nc\nd")
@@ -499,6 +701,21 @@ def test_an_older_version_is_compared_and_restored(page: Page, ada: httpx.Client
         "One 2 three.",
         "One two three.",
     ]
+
+
+def test_an_older_version_replaces_no_text_that_is_being_written(page: Page, ada: httpx.Client):
+    written = note(ada, "One.")
+    change(ada, written, body="Two.")
+    expect(page.locator(".notes article")).to_contain_text("Two.")
+    page.get_by_role("button", name="History").click()
+    page.get_by_text("Version 1, Ada").click()
+    page.get_by_role("button", name="Edit").click()
+    rewrite(page, written, "An hour of changes.")
+    page.get_by_role("button", name="Restore this text").click()
+
+    expect(page.locator(".told")).to_contain_text("Save or cancel your change first")
+    expect(page.get_by_label("Change the note")).to_have_value("An hour of changes.")
+    expect_draft(page, f"note-change {written['id']}", "An hour of changes.")
 
 
 def test_a_history_says_that_versions_are_their_authors_alone(page: Page, group: Group):

@@ -111,7 +111,7 @@ def test_what_is_put_into_a_page_does_not_run(page: Page):
           document.head.append(base);
         }"""
     )
-    page.wait_for_function("window.__refused.length >= 4")
+    page.wait_for_function("() => window.__refused.length >= 4")
 
     assert page.evaluate("window.__pwned") is None
     assert {directive for _, directive, _, _ in refused(page)} == {
