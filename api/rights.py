@@ -52,13 +52,18 @@ def export(member: MemberDep, service: ServiceDep, now: NowDep) -> dict[str, Any
             .order_by(col(ProblemReport.reported_at), col(ProblemReport.id))
         )
         sessions = session.exec(select(SignIn).where(SignIn.member_id == member.id))
-        codes = session.exec(select(Invitation).where(Invitation.member_id == member.id))
+        whose = or_(col(Invitation.member_id) == member.id, col(Invitation.made_by_id) == member.id)
+        codes = session.exec(select(Invitation).where(whose))
         person = session.get(Member, member.id)
         assert person
         return {
             "member": {**member.model_dump(), "joined_at": person.joined_at},
             "devices": [row.model_dump(include=DEVICE_FIELDS) for row in sessions],
-            "codes": [row.model_dump(include=CODE_FIELDS) for row in codes],
+            "codes": [
+                {"for": "a device" if row.member_id else "an invitation"}
+                | row.model_dump(include=CODE_FIELDS)
+                for row in codes
+            ],
             "answers": own_answers(session, service, member, now),
             "notes": [_note(note, revision, member.id) for note, revision in notes],
             "reports": [

@@ -124,6 +124,27 @@ def test_ending_the_sessions_of_a_member_ends_those_of_no_other(database: Databa
     database.write(job)
 
 
+def test_taking_invitations_back_takes_those_of_one_that_nobody_used(database: Database):
+    def job(session: Session) -> None:
+        ada, bo = joined(session, "Ada")[0], joined(session, "Bo")[0]
+        made = {
+            (maker, n): members.invite(session, "Cy", "member", NOW, maker)
+            for maker in (ada, bo)
+            for n in range(2)
+        }
+        by_hand = members.invite(session, "Di", "organizer", NOW)
+        session.flush()
+        before = codes(session)
+        assert members.use_up(session, made[ada, 1], NOW, device=False)
+
+        members.end_invitations(session, ada)
+
+        assert codes(session) == before - {hash_of(made[ada, 0])}
+        assert hash_of(by_hand) in codes(session)
+
+    database.write(job)
+
+
 # The use of a session -----------------------------------------------------------------------------
 
 

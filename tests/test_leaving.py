@@ -33,7 +33,7 @@ EXPORTED = {
 OF_THE_SERVICE = {
     "member": {"id", "role"},
     "sign_in": {"token_hash", "member_id"},
-    "invitation": {"code_hash", "member_id", "role"},
+    "invitation": {"code_hash", "member_id", "made_by_id", "role"},
     "answer": {"member_id", "id", "quiz", "question", "turn", "question_version", "key_version"},
     "note": {"id", "meeting", "entry", "author_id", "visibility"},
     "note_revision": {"note_id", "editor_id", "fingerprint", "visibility"},
@@ -145,6 +145,7 @@ def test_the_export_holds_every_row_of_the_member(ada: TestClient, organizer: Te
     organizer.put(f"{API}/members/{me}/role", json={"role": "organizer"})
     mended = {"body": f"{CANARY}-of-another"}
     ada.put(f"{API}/notes/{other}", json=mended, headers={"if-match": '"1"'})
+    ada.post(f"{API}/invitations", json={"name": "Bo"})
 
     exported = ada.get(f"{API}/me/export")
 
@@ -154,6 +155,9 @@ def test_the_export_holds_every_row_of_the_member(ada: TestClient, organizer: Te
     assert stored.pop("note") == len({n["id"] for n in exported.json()["notes"] if n["mine"]}) == 2
     assert {EXPORTED[name]: n for name, n in stored.items()} == told
     assert min(told.values()) > 0
+    codes = sorted(code["for"] for code in exported.json()["codes"])
+    assert codes == ["a device", "an invitation"]
+    assert "Bo" not in exported.text, "a name of another"
     for name in EXPORTED:
         for row in rows_of(ada, name, me):
             for column in texts(TABLES[name]) - OF_THE_SERVICE[name] - DERIVED.get(name, set()):
@@ -195,13 +199,16 @@ def test_the_export_says_of_a_note_where_it_stands_and_who_changed_it(
 
 
 def test_an_erased_member_is_known_as_such_and_their_reports_are_dealt_with(
-    ada: TestClient, clock: Clock
+    ada: TestClient, organizer: TestClient, clock: Clock
 ):
     me = ada.get(f"{API}/me").json()["id"]
+    organizer.put(f"{API}/members/{me}/role", json={"role": "organizer"})
+    ada.post(f"{API}/invitations", json={"name": "Bo"})
     ada.delete(f"{API}/me")
 
     [member] = rows_of(ada, "member", me)
     assert (member["name"], member["erased_at"], member["removed_at"]) == ("", clock.now, None)
+    assert rows_of(ada, "invitation", me) == [], "what was handed out opens nothing"
     [report] = rows_of(ada, "problem_report", me)
     assert (report["text"], report["closed_at"]) == ("", clock.now)
 

@@ -315,9 +315,9 @@ def test_a_draft_whose_note_is_gone_is_found_on_the_page_me(page: Page, ada: htt
     rewrite(page, written, "An hour\nof changes.")
     ada.delete(f"notes/{written['id']}", headers={"If-Match": '"1"'}).raise_for_status()
     page.goto("me/")
-    expect(page.locator("li", has_text="A note under 2026-03-12").locator("textarea")).to_have_value(
-        "Another note."
-    )
+    expect(
+        page.locator("li", has_text="A note under 2026-03-12").locator("textarea")
+    ).to_have_value("Another note.")
     lost = page.locator("li", has_text="A change of a note")
     expect(lost.locator("textarea")).to_have_value("An hour\nof changes.")
     page.get_by_role("button", name="Sign out", exact=True).click()
