@@ -3,6 +3,7 @@
 import datetime as dt
 import gc
 import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -100,13 +101,18 @@ def administering(server: str) -> sa.Engine:
 
 
 @contextmanager
-def empty_postgresql(server: str) -> Iterator[str]:
-    """The address of an empty database on this server, which is there until the block ends."""
+def empty_postgresql(server: str, template: str = "template1") -> Iterator[str]:
+    """The address of a new database on this server, which is there until the block ends.
+
+    It is empty, or as its template is.
+    """
     name = f"test_{next(_made)}"
     admin = administering(server)
     with admin.connect() as connection:
         # Copied file by file, an empty database costs no checkpoint.
-        connection.exec_driver_sql(f'CREATE DATABASE "{name}" STRATEGY WAL_LOG')
+        connection.exec_driver_sql(
+            f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY WAL_LOG'
+        )
     try:
         yield sa.make_url(server).set(database=name).render_as_string(hide_password=False)
     finally:
@@ -127,8 +133,48 @@ def sqlite_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def database_url(request: pytest.FixtureRequest) -> str:
+def empty_url(request: pytest.FixtureRequest) -> str:
     return str(request.getfixturevalue(f"{request.param}_url"))
+
+
+# Copied, since a migration takes longer than most tests.
+def bring_to_newest(url: str) -> None:
+    database = Database(url)
+    migrate(database)
+    database.close()
+
+
+@pytest.fixture(scope="session")
+def newest_sqlite(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("newest") / "readout.sqlite3"
+    bring_to_newest(f"sqlite:///{file}")
+    return file
+
+
+@pytest.fixture(scope="session")
+def newest_postgresql(postgresql_server: str) -> Iterator[str]:
+    """The name of the database on the server."""
+    with empty_postgresql(postgresql_server) as url:
+        bring_to_newest(url)
+        yield str(sa.make_url(url).database)
+
+
+@pytest.fixture
+def newest_sqlite_url(newest_sqlite: Path, sqlite_url: str) -> str:
+    shutil.copy(newest_sqlite, str(sa.make_url(sqlite_url).database))
+    return sqlite_url
+
+
+@pytest.fixture
+def newest_postgresql_url(postgresql_server: str, newest_postgresql: str) -> Iterator[str]:
+    with empty_postgresql(postgresql_server, newest_postgresql) as url:
+        yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A database of the newest schema, for one test."""
+    return str(request.getfixturevalue(f"newest_{request.param}_url"))
 
 
 @pytest.fixture
@@ -145,9 +191,6 @@ def settings(database_url: str, tmp_path: Path) -> Settings:
 @pytest.fixture
 def client(settings: Settings, clock: Clock) -> Iterator[TestClient]:
     """Somebody who has not joined."""
-    database = Database(settings.database_url)
-    migrate(database)
-    database.close()
     with TestClient(create_app(settings, clock)) as client:
         yield client
 

@@ -27,7 +27,6 @@ NOW = dt.datetime(2026, 3, 10, 18, 0, tzinfo=dt.UTC)
 @pytest.fixture
 def database(database_url: str) -> Iterator[Database]:
     database = Database(database_url)
-    migrate(database)
     yield database
     database.close()
 

@@ -14,7 +14,6 @@ from starlette.requests import Request
 from api import members
 from api.database import Busy, Database
 from api.members import Invitation, JoinIn, Member, MemberOut, SignIn, hash_of
-from api.migrate import migrate
 from api.wire import NotAllowed, NotSignedIn
 
 NOW = dt.datetime(2026, 3, 10, 18, 0, tzinfo=dt.UTC)
@@ -23,9 +22,8 @@ NOBODY = "not signed in; use your join link, or a code from another device or an
 
 
 @pytest.fixture
-def database(sqlite_url: str) -> Iterator[Database]:
-    database = Database(sqlite_url)
-    migrate(database)
+def database(newest_sqlite_url: str) -> Iterator[Database]:
+    database = Database(newest_sqlite_url)
     yield database
     database.close()
 

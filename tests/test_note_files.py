@@ -19,7 +19,6 @@ from api.content import read_content
 from api.database import Database
 from api.members import Member
 from api.merging import HERE, IN_FILE, IN_PAGE, THERE, side_by_side
-from api.migrate import migrate
 from api.note_files import (
     Carried,
     PublishedNote,
@@ -209,7 +208,6 @@ class Site:
 @pytest.fixture
 def site(database_url: str) -> Iterator[Site]:
     database = Database(database_url)
-    migrate(database)
     yield Site(database)
     database.close()
 

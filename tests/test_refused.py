@@ -28,15 +28,14 @@ NOTE = {"meeting": "2026-03-12", "body": "A note."}
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
+def database_url(newest_sqlite_url: str) -> str:
     """PostgreSQL has no file that can be full, and many writers."""
-    return sqlite_url
+    return newest_sqlite_url
 
 
 @pytest.fixture
-def database(sqlite_url: str) -> Iterator[Database]:
-    database = Database(sqlite_url)
-    migrate(database)
+def database(newest_sqlite_url: str) -> Iterator[Database]:
+    database = Database(newest_sqlite_url)
     yield database
     database.close()
 

@@ -76,19 +76,19 @@ def test_every_schema_has_its_golden_database():
 
 @pytest.mark.parametrize("revision", revisions())
 def test_nothing_is_lost_on_the_way_to_the_newest_schema(
-    database_url: str, tmp_path: Path, revision: str
+    empty_url: str, tmp_path: Path, revision: str
 ):
-    golden_on(database_url, tmp_path, revision)
-    before = held_at(database_url)
+    golden_on(empty_url, tmp_path, revision)
+    before = held_at(empty_url)
     assert before["answer"][""] == "8"
     assert before["note_revision"][""] == "4"
 
-    database = Database(database_url)
+    database = Database(empty_url)
     assert migrate(database) is (revision != newest())
     assert present(database) == newest()
     database.close()
 
-    after = held_at(database_url)
+    after = held_at(empty_url)
     for table, columns in before.items():
         for column, digest in columns.items():
             assert after[table][column] == digest, f"{table}.{column}"
@@ -143,13 +143,13 @@ def test_an_old_database_that_cannot_be_copied_is_not_migrated(
 
 @pytest.mark.parametrize("revision", revisions())
 def test_what_members_wrote_under_an_old_schema_is_served(
-    database_url: str, tmp_path: Path, revision: str
+    empty_url: str, tmp_path: Path, revision: str
 ):
-    golden_on(database_url, tmp_path, revision)
-    database = Database(database_url)
+    golden_on(empty_url, tmp_path, revision)
+    database = Database(empty_url)
     migrate(database)
     settings = Settings(
-        database_url=database_url,
+        database_url=empty_url,
         content_dir=CONTENT / "docs",
         executed_dir=CONTENT / "executed",
         site_dir=tmp_path / "site",
@@ -198,9 +198,9 @@ OLDER = """
 
 
 def test_an_older_version_of_a_note_is_private_where_it_is_not_known_who_might_read_it(
-    database_url: str,
+    empty_url: str,
 ):
-    database = Database(database_url)
+    database = Database(empty_url)
     with database.engine.begin() as connection:
         command.upgrade(migrating.config(connection), "0005")
         for statement in OLDER.split(";"):
@@ -281,8 +281,8 @@ def test_making_a_table_again_deletes_nothing_that_refers_to_it(
     assert held(file)["answer"][""] == "8"
 
 
-def test_workers_that_start_together_migrate_once(database_url: str):
-    databases = [Database(database_url) for _ in range(3)]
+def test_workers_that_start_together_migrate_once(empty_url: str):
+    databases = [Database(empty_url) for _ in range(3)]
     errors: list[BaseException] = []
 
     def start(database: Database) -> None:
