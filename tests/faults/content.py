@@ -59,7 +59,7 @@ FAULTS = [
     ),
     fault(
         "draft-dropped-before-saved",
-        "tests/browser/test_notes.py::test_a_text_is_let_go_only_when_it_is_saved",
+        "tests/browser/test_notes.py::test_a_change_is_saved_or_kept_whenever_its_tab_was_closed",
         "docs/assets/elements/note-editor.js",
         "    const outcome = await this.save(sent);",
         "    await outbox.dropDraft(this.place);\n    const outcome = await this.save(sent);",

@@ -1,7 +1,7 @@
 /** One note as it is read, with what its author or an organizer may do with it. */
 import { Unreachable, call, complaint, root } from "./api.js";
 import { fill, h, moment } from "./dom.js";
-import { NoteEditor } from "./note-editor.js";
+import { NoteEditor, isSame } from "./note-editor.js";
 import * as outbox from "./outbox.js";
 
 const READ_BY = { private: "only you read it", public: "for everybody" };
@@ -57,7 +57,7 @@ export async function change(id, { body, visibility, version, tried = [] }) {
   if (reply.status === 404) return { state: "gone" };
   if (reply.status !== 412) return { state: "rejected", why: complaint(reply), goesOn: true };
   const { current, merged } = reply.data;
-  const isCurrent = (text) => text.body === current.body && text.visibility === current.visibility;
+  const isCurrent = (text) => isSame(text, current);
   // The reply to an earlier try was lost: it had been saved.
   if (isCurrent({ body, visibility })) return { state: "saved", note: current };
   if (tried.some(isCurrent)) return change(id, { body, visibility, version: current.version });
@@ -126,12 +126,14 @@ export class NoteCard {
     this.actions.replaceChildren(...may, this.history);
   }
 
-  /** What was being changed when the page was left is being changed again. */
+  /** What was being changed when the page was left is being changed again, unless it was saved. */
   async takeUp(place) {
-    if (await outbox.draft(place)) this.edit();
+    const draft = await outbox.draft(place);
+    if (draft && isSame(draft, this.note)) await outbox.dropDraft(place);
+    else if (draft) this.edit();
   }
 
-  edit(body) {
+  async edit(body) {
     if (this.editing) this.editing.element.remove();
     const end = () => {
       this.editing.element.remove();
@@ -154,11 +156,11 @@ export class NoteCard {
       end();
       this.tell("Saved.");
     };
+    this.tell("");
+    if (body === undefined) await this.editing.restore();
+    else this.editing.changed();
     this.text.hidden = this.actions.hidden = true;
     this.element.insertBefore(this.editing.element, this.said);
-    this.tell("");
-    if (body === undefined) this.editing.restore();
-    else this.editing.changed();
     this.editing.text.focus();
   }
 

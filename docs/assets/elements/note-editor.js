@@ -22,6 +22,10 @@ const asTyped = (text) => text.replace(/\r\n?/g, "\n");
 const endsAllLinesWithCrlf = (text) =>
   text.includes("\r\n") && !/[\r\n]/.test(text.replaceAll("\r\n", ""));
 
+/** Whether two notes, or drafts, say the same to the same readers. */
+export const isSame = (one, other) =>
+  one.body === other.body && one.visibility === other.visibility;
+
 /** What became of a text, in words. `isKept`: whether the draft is on the disk. */
 const SAID = {
   saved: () => "Saved.",
@@ -50,6 +54,7 @@ export class NoteEditor {
    * `{state, ...}`. `tried` are the texts that were sent before without a reply, oldest first;
    * each may have been saved. `id` is for a new note, the same until it is known to be saved.
    * `note` is the one that is changed, if any; `cancel` is called when its change is given up.
+   * A form for a new note saves nothing before `restore`; one for a change is shown after it.
    */
   constructor({ place, label, save, note = null, cancel = null }) {
     Object.assign(this, { place, save, note });
@@ -57,6 +62,7 @@ export class NoteEditor {
     this.readBefore = note?.visibility; // who read the version that is being changed
     this.build(label, cancel);
     this.beginAnew();
+    this.hasRead = Boolean(note); // whether the draft of an earlier visit is known
     this.usesCrlf = endsAllLinesWithCrlf(note?.body ?? "");
     this.given = ""; // the text last put into the form, with its own line ends
     if (note) this.set(note);
@@ -71,8 +77,9 @@ export class NoteEditor {
     this.shown = h("div", { class: "preview" });
     this.preview = h("details", {}, h("summary", {}, "Preview"), this.shown);
     this.choices = h("div", { class: "choices", hidden: true });
-    const buttons = [h("button", { class: "md-button md-button--primary" },
-      this.note ? "Save change" : "Save note")];
+    this.saves = h("button", { class: "md-button md-button--primary", disabled: !this.note },
+      this.note ? "Save change" : "Save note");
+    const buttons = [this.saves];
     if (cancel) {
       const give = h("button", { class: "md-button", type: "button" }, "Cancel");
       give.addEventListener("click", () => {
@@ -126,35 +133,54 @@ export class NoteEditor {
   }
 
   /** Whether a note is as it was sent from here without a reply. */
-  hasTried({ body, visibility }) {
-    return this.tried.some((text) => text.body === body && text.visibility === visibility);
+  hasTried(note) {
+    return this.tried.some((text) => isSame(text, note));
   }
 
-  /** Take up the draft of an earlier visit, unless something has been typed already. */
-  async restore() {
-    const draft = await outbox.draft(this.place);
-    if (!draft || this.touched) return;
-    this.set(typeof draft === "string" ? { body: draft } : draft); // as an earlier version kept it
-    if (draft.tried?.length) Object.assign(this, { id: draft.id, tried: draft.tried });
+  /** Take up the draft of an earlier visit, unless `isStored(draft)`: then it is done with. */
+  async restore(isStored = () => false) {
+    const kept = await outbox.draft(this.place);
+    const draft = typeof kept === "string" ? { body: kept } : kept; // as an earlier version kept it
+    this.hasRead = true;
+    this.saves.disabled = false;
+    if (draft && isStored(draft)) await outbox.dropDraft(this.place);
+    else if (draft) this.takeUp(draft);
+    if (this.touched) outbox.saveDraft(this.place, this.value);
+  }
+
+  takeUp(draft) {
+    this.set(this.touched ? this.joined(draft) : draft);
+    this.id = draft.id ?? this.id;
+    this.tried = draft.tried ?? [];
     // A draft was written on a version that somebody may have changed since.
     if (draft.version && draft.version !== this.version) {
       this.version = draft.version;
       // An older draft does not tell; then nobody is taken to have chosen anew.
       this.readBefore = draft.readBefore ?? draft.visibility;
     }
-    this.said.textContent = "This is what you had not saved yet.";
+    this.said.textContent = this.hasTried(this.value)
+      ? "It is not known whether this was saved. Save it again; it is stored once."
+      : "This is what you had not saved yet.";
   }
 
-  async changed() {
+  /** A draft, and below it what was typed before it had been read. */
+  joined(draft) {
+    const body = [draft.body, this.text.value].filter(Boolean).join("\n\n");
+    const chosen = this.visibility.value; // the first is chosen where nobody chose
+    return { body, visibility: chosen === "group" ? draft.visibility : chosen };
+  }
+
+  changed() {
     this.touched = true;
-    this.kept = outbox.saveDraft(this.place, this.value);
+    if (this.hasRead) outbox.saveDraft(this.place, this.value);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.show(), PREVIEW_MS);
+    if (this.sending) return;
     const size = new TextEncoder().encode(this.body).length;
-    if (size > LARGEST) {
-      this.said.textContent =
-        `${size.toLocaleString("en")} bytes; a note may have ${LARGEST.toLocaleString("en")}.`;
-    }
+    // Whatever was said before, was said of another text.
+    this.said.textContent = size > LARGEST
+      ? `${size.toLocaleString("en")} bytes; a note may have ${LARGEST.toLocaleString("en")}.`
+      : "";
   }
 
   /** As the service will show it. Only the newest text is shown, whatever order replies come in. */
@@ -180,31 +206,40 @@ export class NoteEditor {
     this.said.textContent = "Sending…";
     this.choices.hidden = true;
     const sent = this.value;
-    const isKept = Boolean(await outbox.saveDraft(this.place, sent));
+    // Who leaves the page before the reply comes does not know whether this was saved.
+    if (!this.hasTried(sent)) {
+      this.tried = [...sent.tried, { body: sent.body, visibility: sent.visibility }];
+    }
+    const isKept = Boolean(await outbox.saveDraft(this.place, { ...sent, tried: this.tried }));
     const outcome = await this.save(sent);
     this.sending = false;
-    if (outcome.state === "lost") {
-      if (!this.hasTried(sent)) this.tried.push({ body: sent.body, visibility: sent.visibility });
-      outbox.saveDraft(this.place, this.value);
-    } else if (outcome.state !== "away" && outcome.state !== "refused" && !outcome.goesOn) {
-      this.beginAnew();
-    }
+    const isThere = outcome.state === "saved" || outcome.state === "kept";
+    const typedOn = isThere && !isSame(this.value, sent);
+    this.prepare(outcome, sent, typedOn);
     this.said.replaceChildren(SAID[outcome.state](outcome, isKept));
     if (outcome.state === "refused") {
       this.said.append(" ", h("a", { href: new URL("join/", root) }, "How to join"));
     }
     if (outcome.state === "conflict") this.choose(outcome);
-    if (outcome.state !== "saved" && outcome.state !== "kept") return;
-    // Words typed while it was being sent are a new draft.
-    if (this.body === sent.body) {
-      this.text.value = "";
-      this.touched = false;
-      this.shown.replaceChildren();
-      await outbox.dropDraft(this.place);
-    } else {
+    if (typedOn) this.said.append(" What you typed since then is not saved yet.");
+    if (!isThere || typedOn) {
       outbox.saveDraft(this.place, this.value);
+      return;
     }
+    this.text.value = "";
+    this.touched = false;
+    this.shown.replaceChildren();
+    await outbox.dropDraft(this.place);
     this.done?.(outcome);
+  }
+
+  /** What the next save will be: of the same note, or of another; and on which version. */
+  prepare({ state, goesOn, note }, sent, typedOn) {
+    if (state === "away" || state === "refused" || goesOn) this.tried = sent.tried;
+    else if (state !== "lost" && (this.note || !typedOn)) this.beginAnew();
+    if (!this.note || !note) return;
+    this.version = note.version;
+    this.readBefore = note.visibility;
   }
 
   /**

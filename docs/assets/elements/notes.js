@@ -5,7 +5,7 @@
 import { api, call, root } from "./api.js";
 import { h } from "./dom.js";
 import { NoteCard, change, waiting } from "./note-card.js";
-import { NoteEditor } from "./note-editor.js";
+import { NoteEditor, isSame } from "./note-editor.js";
 import * as outbox from "./outbox.js";
 
 const EVERY_MS = 4000;
@@ -57,9 +57,20 @@ class ReadoutNotes extends HTMLElement {
 
   async open() {
     this.opened = true;
+    // Before the list: what is sent meanwhile stands in one of the two.
+    const waiting = await outbox.entriesOf(await outbox.remembered());
     await this.list(); // asks who is here: drafts of somebody else are gone after that
-    await this.editor.restore();
+    await this.editor.restore((draft) => this.isStored(draft, waiting));
     outbox.flush();
+  }
+
+  /** Whether the outbox or the service has all of a draft: the page was left as it was being sent. */
+  isStored({ id, body, visibility, tried = [] }, waiting) {
+    const there = waiting.find((entry) => entry.id === id)?.body ?? this.cards.get(id)?.note;
+    if (!there) return false;
+    // Under one id the service stores what was sent first. It may have been changed since.
+    const known = tried.length === 1 ? [there, tried[0]] : [there];
+    return known.some((text) => isSame(text, { body, visibility }));
   }
 
   later(milliseconds) {
@@ -69,17 +80,18 @@ class ReadoutNotes extends HTMLElement {
   }
 
   /** Show what there is; one list at a time, and once more where something happened meanwhile. */
-  async list() {
-    if (this.listing) {
-      this.again = true;
-      return;
-    }
-    this.listing = true;
+  list() {
+    this.again = true;
+    this.listing ??= this.listAll();
+    return this.listing;
+  }
+
+  async listAll() {
     do {
       this.again = false;
       await this.listOnce();
     } while (this.again);
-    this.listing = false;
+    this.listing = null;
   }
 
   async listOnce() {
