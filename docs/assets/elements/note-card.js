@@ -134,7 +134,7 @@ export class NoteCard {
   }
 
   async edit(body) {
-    if (this.editing) this.editing.element.remove();
+    if (this.editing) return;
     const end = () => {
       this.editing.element.remove();
       this.editing = null;
@@ -162,6 +162,12 @@ export class NoteCard {
     this.text.hidden = this.actions.hidden = true;
     this.element.insertBefore(this.editing.element, this.said);
     this.editing.text.focus();
+  }
+
+  /** An older text takes the place of none that is being written. */
+  bringBack(body) {
+    if (this.editing) this.tell("Save or cancel your change first; then an older text can be restored.");
+    else this.edit(body);
   }
 
   async save(text) {
@@ -197,7 +203,7 @@ export class NoteCard {
       this.past = null;
     } else {
       const { history } = await import("./note-history.js");
-      this.past = await history(this.note, (body) => this.edit(body));
+      this.past = await history(this.note, (body) => this.bringBack(body));
       this.element.append(this.past);
     }
     button.setAttribute("aria-expanded", String(Boolean(this.past)));
