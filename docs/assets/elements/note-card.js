@@ -145,6 +145,7 @@ export class NoteCard {
     this.editing = new NoteEditor({
       place: `note-change ${note.id}`,
       label: "Change the note (Markdown)",
+      publishes: Boolean(note.meeting),
       note,
       save: (text) => this.save(text),
       cancel: () => {

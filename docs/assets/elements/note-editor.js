@@ -46,6 +46,8 @@ const SAID = {
     `${kept(isKept)} Save again later; it is stored once.`,
 };
 
+const readBy = (value) => h("option", { value }, VISIBLE[value]);
+
 let made = 0;
 
 export class NoteEditor {
@@ -54,13 +56,14 @@ export class NoteEditor {
    * `{state, ...}`. `tried` are the texts that were sent before without a reply, oldest first;
    * each may have been saved. `id` is for a new note, the same until it is known to be saved.
    * `note` is the one that is changed, if any; `cancel` is called when its change is given up.
+   * `publishes`: whether notes under the same page are ever carried into a pull request.
    * A form for a new note saves nothing before `restore`; one for a change is shown after it.
    */
-  constructor({ place, label, save, note = null, cancel = null }) {
+  constructor({ place, label, save, publishes, note = null, cancel = null }) {
     Object.assign(this, { place, save, note });
     this.version = note?.version;
     this.readBefore = note?.visibility; // who read the version that is being changed
-    this.build(label, cancel);
+    this.build(label, publishes, cancel);
     this.beginAnew();
     this.hasRead = Boolean(note); // whether the draft of an earlier visit is known
     this.usesCrlf = endsAllLinesWithCrlf(note?.body ?? "");
@@ -68,11 +71,11 @@ export class NoteEditor {
     if (note) this.set(note);
   }
 
-  build(label, cancel) {
+  build(label, publishes, cancel) {
     const id = `note-text-${++made}`;
     this.text = h("textarea", { rows: 5, id, required: true, "aria-describedby": `${id}-help` });
     this.visibility = h("select", {},
-      ...Object.entries(VISIBLE).map(([value, name]) => h("option", { value }, name)));
+      ...Object.keys(VISIBLE).filter((value) => publishes || value !== "public").map(readBy));
     this.said = h("p", { class: "said", role: "status" });
     this.shown = h("div", { class: "preview" });
     this.preview = h("details", {}, h("summary", {}, "Preview"), this.shown);
@@ -128,8 +131,17 @@ export class NoteEditor {
   set({ body, visibility }) {
     this.given = body;
     this.text.value = body;
-    if (visibility) this.visibility.value = visibility;
+    if (visibility) this.letRead(visibility);
     this.show();
+  }
+
+  /** What a note is already stays a choice, also where it is not offered. */
+  letRead(visibility) {
+    this.visibility.value = visibility;
+    if (this.visibility.value !== visibility) {
+      this.visibility.append(readBy(visibility));
+      this.visibility.value = visibility;
+    }
   }
 
   /** Whether a note is as it was sent from here without a reply. */
@@ -255,7 +267,7 @@ export class NoteEditor {
       return `Who reads it is now “${VISIBLE[saved]}”; your choice here is “${VISIBLE[chosen]}”, ` +
         "and replaces that when you save.";
     }
-    this.visibility.value = saved;
+    this.letRead(saved);
     return `Who reads it was changed meanwhile, from “${VISIBLE[chosen]}” to “${VISIBLE[saved]}”. ` +
       "That stays when you save.";
   }

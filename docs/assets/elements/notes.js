@@ -43,6 +43,7 @@ class ReadoutNotes extends HTMLElement {
     this.editor = new NoteEditor({
       place: `note ${meeting ?? entry}`,
       label: "Your note (Markdown)",
+      publishes: Boolean(meeting),
       save: (text) => this.write(text),
     });
     this.search = h("details", { class: "search" }, h("summary", {}, "Search all notes"));
