@@ -4,6 +4,7 @@ import { h } from "./dom.js";
 
 const MOST = 8;
 const OPENED = /\[\[([^\[\]\n]{0,60})$/;
+const REST = /^(?:[^\[\]\n]{0,60}\]\]|[^\[\]\s]*)/; // of a link, or of the word
 
 let entries; // asked once a visit
 let made = 0;
@@ -24,7 +25,10 @@ export function complete(text) {
   const list = h("ul", { id, class: "links", role: "listbox", "aria-label": "Entries", hidden: true });
   text.setAttribute("aria-autocomplete", "list");
   text.setAttribute("aria-controls", id);
-  let found = [], active = 0;
+  let found = [], active = 0, asked;
+
+  /** What stands between `[[` and the caret. */
+  const word = () => OPENED.exec(text.value.slice(0, text.selectionStart))?.[1];
 
   const close = () => {
     list.hidden = true;
@@ -39,21 +43,21 @@ export function complete(text) {
 
   const take = ({ slug }) => {
     const end = text.selectionStart;
-    const start = end - OPENED.exec(text.value.slice(0, end))[1].length;
-    const closed = text.value.startsWith("]]", end) ? 2 : 0;
-    text.setRangeText(`${slug}]]`, start, end + closed, "end");
+    const rest = REST.exec(text.value.slice(end))[0];
+    text.setRangeText(`${slug}]]`, end - asked.length, end + rest.length, "end");
     close();
     text.focus();
     text.dispatchEvent(new Event("input", { bubbles: true }));
   };
 
-  text.addEventListener("input", async () => {
-    const opened = OPENED.exec(text.value.slice(0, text.selectionStart));
-    if (!opened) return close();
+  const look = async () => {
+    asked = word();
+    if (asked === undefined) return close();
+    const sought = asked;
     const all = await ask();
-    const words = opened[1].toLowerCase().split(/\s+/);
+    const words = sought.toLowerCase().split(/\s+/);
     const fits = ({ slug, title }) => words.every((word) => `${slug} ${title}`.toLowerCase().includes(word));
-    if (OPENED.exec(text.value.slice(0, text.selectionStart))?.[1] !== opened[1]) return;
+    if (word() !== sought) return;
     found = all.filter(fits).slice(0, MOST);
     list.replaceChildren(...found.map((entry, index) => {
       const item = h("li", { id: `${id}-${index}`, role: "option" },
@@ -65,9 +69,15 @@ export function complete(text) {
     list.hidden = !found.length;
     if (found.length) mark(0);
     else close();
-  });
+  };
+
+  // The list is for where the caret was; a key or a click may have moved it.
+  const isOld = () => !list.hidden && word() !== asked;
+  text.addEventListener("input", look);
+  for (const moved of ["keyup", "click"]) text.addEventListener(moved, () => isOld() && look());
 
   text.addEventListener("keydown", (event) => {
+    if (isOld()) close();
     if (list.hidden) return;
     const does = {
       ArrowDown: () => mark(active + 1),
