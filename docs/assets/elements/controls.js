@@ -36,10 +36,14 @@ export function onSubmit(form, act) {
 
 let made = 0;
 
-/** A text to carry elsewhere: in a field, where it can be selected, with a button that copies it. */
-export function copyable(label, text) {
+/**
+ * A text to carry elsewhere: in a field, where it can be selected, with a button that copies it.
+ * `rows`: how high the field is for a text of several lines.
+ */
+export function copyable(label, text, { rows } = {}) {
   const id = `copyable-${(made += 1)}`;
-  const field = h("input", { id, type: "text", readonly: true, value: text, spellcheck: "false" });
+  const given = { id, readonly: true, spellcheck: "false" };
+  const field = rows ? h("textarea", { ...given, rows }, text) : h("input", { ...given, type: "text", value: text });
   const said = h("span", { role: "status" });
   const copy = h("button", { class: "md-button", type: "button", "aria-label": `Copy: ${label}` }, "Copy");
   copy.addEventListener("click", async () => {

@@ -1,11 +1,29 @@
-/** <readout-me>: a member's own account: devices, what waits, export, sign out, erase. */
+/** <readout-me>: a member's own account: what waits, drafts, devices, export, sign out, erase. */
 import { api, call, complaint, root, undone } from "./api.js";
 import { copyable, step } from "./controls.js";
 import { h, moment } from "./dom.js";
-import { discard, entriesOf, forget, whoIsHere } from "./outbox.js";
+import { discard, drafts, dropDraft, entriesOf, forget, whoIsHere } from "./outbox.js";
 
 const link = (path, text) => h("a", { href: new URL(path, root) }, text);
 const WAITS = { kept: () => "Kept on this device", rejected: ({ why }) => `Rejected: ${why}` };
+
+/** Where a draft was written, in words. */
+function origin(place) {
+  const [kind, slug] = place.split(" ");
+  if (kind === "quiz") return ["An answer in the quiz ", link(`quizzes/${slug}/`, slug)];
+  if (kind === "note-change") return ["A change of a note"];
+  const folder = /^\d{4}-\d\d-\d\d$/.test(slug) ? "meetings" : "library";
+  return ["A note under ", link(`${folder}/${slug}/`, slug)];
+}
+
+/** What is lost from this device with the session, as sentences to append. */
+function losses(entries, unsent) {
+  const said = [];
+  if (entries.length) said.push(` What waits on this device (${entries.length}) is removed unsent.`);
+  if (unsent.length === 1) said.push(" A draft that you have not sent is removed.");
+  if (unsent.length > 1) said.push(` ${unsent.length} drafts that you have not sent are removed.`);
+  return said.join("");
+}
 
 class ReadoutMe extends HTMLElement {
   connectedCallback() {
@@ -22,15 +40,15 @@ class ReadoutMe extends HTMLElement {
     }
     this.said = h("p", { class: "said", role: "status", tabindex: -1 });
     const entries = await entriesOf(member);
-    const unsent = entries.length
-      ? ` What waits on this device (${entries.length}) is removed unsent.`
-      : "";
+    const unsent = await drafts();
+    const lost = losses(entries, unsent);
     this.devices = h("div", {});
     this.replaceChildren(
       h("p", {}, "You are signed in as ", h("strong", {}, member.name), ` (${member.role}).`),
       ...(entries.length ? [this.waiting(entries)] : []),
       this.said,
-      this.leaving("Sign out", `Signs this browser out.${unsent}`, "session", member),
+      this.leaving("Sign out", `Signs this browser out.${lost}`, "session", member),
+      ...(unsent.length ? this.unsent(unsent) : []),
       h("h2", {}, "Your devices"),
       this.devices,
       h("h2", {}, "Your data"),
@@ -38,7 +56,7 @@ class ReadoutMe extends HTMLElement {
         "Download everything you wrote"), " as JSON."),
       this.leaving("Erase me", "Erases your name, notes, reasons and reports for good. Counts over " +
         "the whole group stay, without you." +
-        (member.role === "organizer" ? " The only organizer of others hands the group over first, on the page Members." : "") + unsent,
+        (member.role === "organizer" ? " The only organizer of others hands the group over first, on the page Members." : "") + lost,
       "me", member, true),
     );
     await this.listDevices();
@@ -114,6 +132,27 @@ class ReadoutMe extends HTMLElement {
       return h("li", {}, WAITS[entry.state](entry), text, remove);
     });
     return h("ul", { class: "waiting" }, ...rows);
+  }
+
+  /** What was typed and not sent, also where a note is gone and no page shows it any more. */
+  unsent(found) {
+    const rows = found.map(({ place, value }, index) => {
+      const label = `Draft ${index + 1}`;
+      const act = async () => {
+        await dropDraft(place);
+        await this.show();
+        this.said.focus();
+      };
+      return h("li", {}, ...origin(place),
+        copyable(label, value.body ?? JSON.stringify(value, null, 1), { rows: 5 }),
+        step({ label: "Discard", about: label, warning: "Its text is removed from this device.", act }));
+    });
+    return [
+      h("h2", {}, "Your drafts"),
+      h("p", {}, "Typed on this device and not sent. Go on where you wrote them; if a note is gone, or " +
+        "not yours to change any more, copy its text from here."),
+      h("ul", { class: "rows" }, ...rows),
+    ];
   }
 
   /** A step that ends this session. `isForGood`: the member types their name first. */

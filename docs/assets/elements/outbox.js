@@ -68,6 +68,16 @@ export const saveDraft = (place, value) =>
   quietly(stored("drafts", "readwrite", (store) => store.put(value, place)));
 export const dropDraft = (place) =>
   quietly(stored("drafts", "readwrite", (store) => store.delete(place)));
+
+/** What was typed and not sent, as `{place, value}`, but for drafts without a word or a choice. */
+export async function drafts() {
+  const places = await stored("drafts", "readonly", (store) => store.getAllKeys()).catch(() => []);
+  const all = await Promise.all(places.map(async (place) => ({ place, value: await draft(place) })));
+  return all.filter(({ value }) => value && saysSomething(value));
+}
+
+const saysSomething = ({ body, response, reason }) => body?.trim() || response !== undefined || reason;
+
 const dropDrafts = () => quietly(stored("drafts", "readwrite", (store) => store.clear()));
 
 let known; // for browsers that store nothing

@@ -171,6 +171,7 @@ export class Question {
       ? { state: "graded", data: await this.grade(given.response) }
       : await outbox.send(this.quiz.path, { id: uuid(), question: this.id, ...given });
     this.sending = false;
+    if (outcome.state === "kept") outbox.dropDraft(this.place); // the outbox has it now
     this.settle(outcome);
     this.show(true);
     this.feedback.focus();
