@@ -19,6 +19,8 @@ const submit = (label) =>
   h("p", { class: "buttons" }, h("button", { class: "md-button md-button--primary" }, label));
 
 class ReadoutJoin extends HTMLElement {
+  lost = new Set(); // codes that were sent without a reply: each may have been used
+
   connectedCallback() {
     this.disconnected = new AbortController();
     addEventListener("hashchange", () => this.build(), { signal: this.disconnected.signal });
@@ -69,7 +71,9 @@ class ReadoutJoin extends HTMLElement {
     onSubmit(form, () => this.enter(form, told, {
       path: "join",
       body: { invite: codeIn(invite.value), name: name.value.trim() },
+      done: "you have joined",
       refused: "You have not joined",
+      way: "ask an organizer for a code that signs you in, and type it under “Code for this device”",
       welcome: "Welcome",
     }));
     return h("section", {}, h("h2", {}, "With a join link"), form, told);
@@ -88,17 +92,27 @@ class ReadoutJoin extends HTMLElement {
     onSubmit(form, () => this.enter(form, told, {
       path: "session",
       body: { code: codeIn(field.value) },
+      done: "this browser is signed in",
       refused: "You are not signed in",
+      way: "make another on a device that is signed in, or ask an organizer for one",
       welcome: "Welcome back",
     }));
     return h("section", {}, h("h2", {}, "As a member, on one more device"), form, told);
   }
 
-  async enter(form, told, { path, body, refused, welcome }) {
+  async enter(form, told, { path, body, done, refused, way, welcome }) {
     told.textContent = "Sending…";
-    const reply = await call(path, { method: "POST", body }).catch(() => null);
-    if (!reply) {
-      told.textContent = "The service is not reachable. Your code is still good: try again.";
+    const code = body.invite ?? body.code;
+    // Without a reply: whether the code may have arrived.
+    const reply = await call(path, { method: "POST", body }).catch(({ sent }) => ({ sent }));
+    if (reply.sent) {
+      this.lost.add(code);
+      told.textContent = `It is not known whether ${done}: no reply came from the service. ` +
+        `Try once more; if the code is refused then, ${way}.`;
+    } else if (reply.sent === false) {
+      told.textContent = "The service is not reachable, and nothing was sent. Your code is as good as before: try again.";
+    } else if (!reply.ok && this.lost.has(code)) {
+      told.textContent = `Not accepted: ${complaint(reply)}. An earlier try may have used the code: ${way}.`;
     } else if (!reply.ok) {
       told.textContent = `${refused}: ${complaint(reply)}.`;
     } else {
