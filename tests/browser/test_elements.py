@@ -752,6 +752,18 @@ def test_signing_out_takes_what_waits_along(page: Page, service: Service) -> Non
     assert stored_on_device(page) == []
 
 
+def test_an_answer_that_was_sent_later_is_no_draft(page: Page, service: Service) -> None:
+    visit(page, "/quiz")
+    service.down = True
+    choose(page, "patching", "b")
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_contain_text("kept on this device")
+    service.down = False
+    page.goto("/me")
+    expect(page.get_by_role("heading", name="Your devices")).to_be_visible()
+    expect(page.get_by_role("heading", name="Your drafts")).to_have_count(0)
+
+
 def test_a_member_can_erase_everything(page: Page, service: Service) -> None:
     page.goto("/me")
     expect(page.locator("readout-member")).to_have_text("Signed in as Ada")
