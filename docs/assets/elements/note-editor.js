@@ -86,6 +86,7 @@ export class NoteEditor {
     if (cancel) {
       const give = h("button", { class: "md-button", type: "button" }, "Cancel");
       give.addEventListener("click", () => {
+        if (this.sending) return; // it cannot be taken back any more
         outbox.dropDraft(this.place);
         cancel();
       });
