@@ -14,7 +14,7 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
 
@@ -107,6 +107,7 @@ class Database:
         self.failure: str | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self.counts = Counts()
+        self.soon: dict[str, asyncio.Task[None]] = {}  # by name: writes that nobody waits for
         if self.is_sqlite:
             self._writer = sqlite_engine(url, writes=True)
             self._reader = sqlite_engine(url, writes=False)
@@ -160,6 +161,21 @@ class Database:
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         self._wait(_Waiting(handler, item, future))
         return await future
+
+    def write_soon(self, name: str, handler: Handler[I, T], item: I) -> None:
+        """As `write_together`, but waited for by nobody, and let go where it fails.
+
+        Of one name only one is under way: many would fill the queue of a database that is held.
+        """
+        if name in self.soon:
+            return
+        task = asyncio.get_running_loop().create_task(self._let_go(handler, item))
+        self.soon[name] = task
+        task.add_done_callback(lambda _: self.soon.pop(name, None))
+
+    async def _let_go(self, handler: Handler[I, T], item: I) -> None:
+        with suppress(Busy, Failed, DBAPIError):
+            await self.write_together(handler, item)
 
     def leave_no_trace(self) -> None:
         """After an erasure: take what was erased out of free pages and out of the log, if possible.

@@ -5,17 +5,15 @@ import hashlib
 import secrets
 import uuid
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Annotated, Literal, TypeVar
 
 import sqlalchemy as sa
 from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel
 from sqlalchemy import delete, update
-from sqlalchemy.exc import DBAPIError
 from sqlmodel import Field, Session, SQLModel, col, select
 
-from api.database import Busy, Database, UtcDateTime
+from api.database import Database, UtcDateTime
 from api.service import NowDep, Service, ServiceDep
 from api.wire import Input, Name, NotAllowed, NotSignedIn, Secret
 
@@ -208,7 +206,9 @@ _SIGN_INS = (
     )
 )
 _SIGN_IN = _SIGN_INS.where(col(SignIn.token_hash) == sa.bindparam("token"))
-_ALL_SIGN_INS = _SIGN_INS.where(col(SignIn.token_hash).in_(sa.bindparam("tokens", expanding=True)))
+_ALL_SIGN_INS = _SIGN_INS.where(
+    col(SignIn.token_hash).in_(sa.bindparam("tokens", expanding=True))
+).with_for_update(read=True, key_share=True, of=col(SignIn.token_hash))
 NOBODY = "not signed in; use your join link, or a code from another device or an organizer"
 
 
@@ -219,8 +219,8 @@ async def find_member(database: Database, token: str, now: dt.datetime) -> Membe
     if found is None:
         return None
     if found.used_at <= now - USE_IS_NOTED:
-        with suppress(Busy, DBAPIError):  # who reads need not wait for a disk that is full
-            await database.write_together(note_use, (found.token_hash, now))
+        # Who reads waits for no disk that is full, and for no other program that holds the file.
+        database.write_soon(f"use of {found.token_hash}", note_use, (found.token_hash, now))
     return MemberOut(id=found.id, name=found.name, role=found.role)
 
 
@@ -233,7 +233,10 @@ def note_use(session: Session, used: Sequence[tuple[str, dt.datetime]]) -> list[
 
 
 def find_members(session: Session, hashes: list[str], now: dt.datetime) -> dict[str, str]:
-    """The ids of those who are signed in, by their token's hash. For a writer: notes the use."""
+    """The ids of those who are signed in, by their token's hash. For a writer: notes the use.
+
+    On PostgreSQL they stay signed in until the transaction ends; see `wait_for_writers`.
+    """
     asked = {"tokens": hashes, "now": now, "rested": now - SESSION_RESTS}
     found = session.connection().execute(_ALL_SIGN_INS, asked).all()
     if old := [(row.token_hash, now) for row in found if row.used_at <= now - USE_IS_NOTED]:
@@ -247,6 +250,16 @@ def token_hash(request: Request, service: Service) -> str:
     if not token:
         raise NotSignedIn(NOBODY)
     return hash_of(token)
+
+
+def wait_for_writers(session: Session) -> None:
+    """Let what members are writing be stored first, and what comes after this find them gone.
+
+    It must be the first statement of a transaction, which sees the database as it is after that.
+    On SQLite, which has one writer, it is so anyway.
+    """
+    if session.get_bind().dialect.name == "postgresql":
+        session.connection().exec_driver_sql("LOCK TABLE sign_in IN EXCLUSIVE MODE")
 
 
 def end_sessions(session: Session, member_id: str) -> None:

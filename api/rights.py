@@ -22,6 +22,7 @@ from api.members import (
     end_invitations,
     end_sessions,
     forget_device,
+    wait_for_writers,
 )
 from api.membership import let_go
 from api.notes import Note, NoteRevision
@@ -115,6 +116,7 @@ def sign_out(request: Request, member: MemberDep, service: ServiceDep, response:
 
 def forget(session: Session, service: Service, member: MemberOut, now: dt.datetime) -> None:
     """Keep the rows that counts rest on, and nothing in them that a person wrote."""
+    wait_for_writers(session)
     let_go(session, member.id)
     own_notes = select(Note.id).where(Note.author_id == member.id)
     session.execute(

@@ -31,6 +31,8 @@ MODULES: dict[str, tuple[str, ...]] = {
     "answers": ("test_answers.py", "test_around_the_meeting.py"),
     "members": ("test_invitations_and_sessions.py", "test_members.py"),
     "rights": ("test_members.py", "test_leaving.py"),
+    "membership": ("test_membership.py",),
+    "joining": ("test_joining.py", "test_devices.py"),
     "notes": ("test_notes.py",),
 }
 

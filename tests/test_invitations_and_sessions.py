@@ -3,6 +3,7 @@
 import asyncio
 import datetime as dt
 from collections.abc import Iterator
+from contextlib import closing
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,7 +13,8 @@ from sqlmodel import Session, select
 from starlette.requests import Request
 
 from api import members
-from api.database import Busy, Database
+from api.database import Busy, Database, Failed
+from api.engines import sqlite_driver
 from api.members import Invitation, JoinIn, Member, MemberOut, SignIn, hash_of
 from api.wire import NotAllowed, NotSignedIn
 
@@ -153,12 +155,20 @@ def used_at(database: Database, token: str) -> dt.datetime:
         return row.used_at
 
 
+async def find_and_wait(database: Database, token: str, now: dt.datetime) -> MemberOut | None:
+    """Until the use is noted too, for which a reader does not wait."""
+    found = await members.find_member(database, token, now)
+    await asyncio.gather(*database.soon.values())
+    assert database.soon == {}
+    return found
+
+
 @pytest.mark.parametrize(("later", "noted"), [(HOUR - SECOND, False), (HOUR, True)])
 def test_the_last_use_is_noted_once_an_hour(database: Database, later: dt.timedelta, noted: bool):
     member_id, token = database.write(joined)
     now = NOW + later
 
-    found = asyncio.run(members.find_member(database, token, now))
+    found = asyncio.run(find_and_wait(database, token, now))
 
     assert found == MemberOut(id=member_id, name="Ada", role="member")
     assert used_at(database, token) == (now if noted else NOW)
@@ -178,7 +188,9 @@ def test_answering_is_a_use_too(database: Database, later: dt.timedelta, noted: 
     assert used_at(database, other) == now
 
 
-@pytest.mark.parametrize("error", [Busy("full"), DBAPIError("UPDATE", {}, Exception("full"))])
+@pytest.mark.parametrize(
+    "error", [Busy("full"), Failed("gone"), DBAPIError("UPDATE", {}, Exception("full"))]
+)
 def test_who_reads_need_not_wait_for_a_disk_that_is_full(
     database: Database, error: Exception, monkeypatch: pytest.MonkeyPatch
 ):
@@ -188,10 +200,31 @@ def test_who_reads_need_not_wait_for_a_disk_that_is_full(
         raise error
 
     monkeypatch.setattr(database, "write_together", refuse)
-    found = asyncio.run(members.find_member(database, token, NOW + HOUR))
+    found = asyncio.run(find_and_wait(database, token, NOW + HOUR))
 
     assert found and found.id == member_id
     assert used_at(database, token) == NOW
+
+
+def test_who_reads_waits_for_no_program_that_holds_the_database(database: Database):
+    member_id, token = database.write(joined)
+
+    async def read_often() -> None:
+        for _ in range(3):
+            found = await members.find_member(database, token, NOW + HOUR)
+            assert found and found.id == member_id
+            assert len(database.soon) == 1, "one is enough"
+            await asyncio.sleep(0)
+        assert used_at(database, token) == NOW
+
+    async def read_while_it_is_held() -> None:
+        with closing(sqlite_driver().connect(database.url.removeprefix("sqlite:///"))) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await read_often()
+        await asyncio.gather(*database.soon.values())
+
+    asyncio.run(read_while_it_is_held())
+    assert used_at(database, token) == NOW + HOUR
 
 
 def test_a_token_of_nobody_is_nobody(database: Database):

@@ -3,17 +3,20 @@
 A new table, or a new column of text, fails here until it is said what becomes of it.
 """
 
+import threading
+import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
 from fastapi.testclient import TestClient
-from sqlmodel import SQLModel
+from sqlmodel import Session, SQLModel
 
-from api import engines
+from api import engines, tally
 from api.app import create_app
 from api.engines import sqlite_driver
 from tests.conftest import API, Clock
@@ -251,6 +254,43 @@ def test_nothing_of_an_erased_member_is_left_in_any_column(ada: TestClient, orga
             sa.select(sa.func.count()).select_from(TABLES["answer"])
         )
         assert sum(tallied) == answers.scalar()
+
+
+# On its way -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_an_answer_that_is_being_stored_is_erased_with_its_member(
+    member: TestClient, monkeypatch: pytest.MonkeyPatch
+):
+    """PostgreSQL has many writers: the erasure begins before the answer is committed."""
+    database = member.app.state.service.database
+    inserted, add = threading.Event(), tally.add
+
+    def held(session: Session, rows: list[dict]) -> None:
+        add(session, rows)
+        inserted.set()
+        for _ in range(200):
+            with database.engine.connect() as other:
+                if other.exec_driver_sql("SELECT 1 FROM pg_locks WHERE NOT granted").first():
+                    return
+            time.sleep(0.02)
+
+    monkeypatch.setattr(tally, "add", held)
+    given = {"id": str(uuid.uuid4()), "question": "why-two-layers", "response": "a"}
+    given["reason"] = f"{CANARY}-reason"
+    [token] = member.cookies.values()
+    other = TestClient(member.app, headers={"Authorization": f"Bearer {token}"})
+    with ThreadPoolExecutor(2) as pool:
+        answered = pool.submit(member.post, f"{API}/quizzes/example/answers", json=given)
+        assert inserted.wait(20)
+        erased = pool.submit(other.delete, f"{API}/me")
+        assert (answered.result().status_code, erased.result().status_code) == (201, 204)
+
+    assert [value for value in everything(member) if CANARY in value] == []
+    given["id"] = str(uuid.uuid4())
+    again = other.post(f"{API}/quizzes/example/answers", json=given)
+    assert again.status_code == 401
 
 
 # In the file -------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -184,7 +185,10 @@ def test_what_is_no_request_is_refused_with_the_headers_of_every_reply(listening
         reply, told = reply_of(connection)
         assert connection.recv(1) == b"", "the connection has ended"
 
-    assert told == {"detail": "this is no request of HTTP", "code": "invalid"}
+    assert told == {
+        "detail": "this is no request of HTTP, or its head is larger than 65,536 bytes",
+        "code": "invalid",
+    }
     assert reply.status == 400
     own = {"date", "server"}  # of uvicorn, which `listen` lets say the date alone
     of_first = {name.lower(): value for name, value in first.getheaders()}
@@ -198,3 +202,35 @@ def test_what_is_no_request_is_refused_with_the_headers_of_every_reply(listening
     with socket.create_connection(("127.0.0.1", listening), timeout=20) as connection:
         connection.sendall(f"GET {API}/health HTTP/1.0\r\nHost: elsewhere.example\r\n\r\n".encode())
         assert reply_of(connection)[0].status == 421  # and the connection ends without a wait
+
+
+def head_of(size: int) -> bytes:
+    return f"GET {API}/health HTTP/1.1\r\nHost: testserver\r\nX: {'x' * size}\r\n\r\n".encode()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+@pytest.mark.parametrize(
+    "head",
+    [head_of(70_000), head_of(3_000_000), head_of(70_000)[:-4], b"GET /" + b"x" * 70_000],
+    ids=["whole", "of many packets", "without an end", "an address"],
+)
+def test_a_head_beyond_the_limit_is_refused_before_its_end(listening: int, head: bytes):
+    with socket.create_connection(("127.0.0.1", listening), timeout=20) as connection:
+        for at in range(0, len(head), 16_384):
+            try:
+                connection.sendall(head[at : at + 16_384])
+            except OSError:  # it is not read to its end
+                break
+            time.sleep(0.002)
+        with suppress(ConnectionError):
+            assert connection.recv(12) in (b"", b"HTTP/1.1 400")
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_head_within_the_limit_is_heard_in_packets_of_any_size(listening: int):
+    head = head_of(60_000)
+    with socket.create_connection(("127.0.0.1", listening), timeout=20) as connection:
+        for size in (len(head), 7_000):  # the second on the same connection
+            for at in range(0, len(head), size):
+                connection.sendall(head[at : at + size])
+            assert reply_of(connection)[0].status == 200

@@ -143,7 +143,7 @@ FAULTS = [
     ),
     fault(
         "migration-without-a-copy",
-        f"{MIGRATION}::test_nothing_is_lost_on_the_way_to_the_newest_schema",
+        f"{MIGRATION}::test_a_database_is_copied_before_its_migration",
         MIGRATE,
         "        _copy(database)\n",
         "        pass\n",
@@ -299,7 +299,7 @@ FAULTS = [
     ),
     fault(
         "backup-named-before-it-is-checked",
-        f"{COPIES}::test_a_damaged_database_is_not_passed_on",
+        f"{COPIES}::test_a_kill_leaves_a_whole_backup_or_none",
         BACKUP,
         'partial = target.with_name(f"{target.name}.partial")',
         "partial = target",

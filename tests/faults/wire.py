@@ -217,10 +217,10 @@ FAULTS = [
     fault(
         "the-service-asks-somebody",
         f"{SOURCES}::test_the_service_asks_nobody",
-        "api/notes.py",
-        "    return Written(body, html, fingerprint(body, titles))\n",
+        "api/render.py",  # which is done in a process of its own
+        "    clean = str(_note_cleaner().clean(html))\n",
         '    __import__("socket").getaddrinfo("127.0.0.1", 1)\n'
-        "    return Written(body, html, fingerprint(body, titles))\n",
+        "    clean = str(_note_cleaner().clean(html))\n",
     ),
     fault(
         "what-is-read-is-run",

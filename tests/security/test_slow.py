@@ -101,6 +101,20 @@ def test_a_request_after_another_must_be_whole_in_time_too(hasty: Serving):
             pass
 
 
+HALF = HEAD.format(api=API, token="x") + REST + "{"
+
+
+@pytest.mark.parametrize("half", ["G", HEAD.format(api=API, token="x"), HALF])
+def test_half_a_request_in_one_packet_with_another_must_be_whole_in_time_too(
+    hasty: Serving, half: str
+):
+    with socket.create_connection(("127.0.0.1", hasty.port), timeout=60) as slow:
+        slow.sendall(ASKED + half.encode())
+        assert slow.recv(9) == b"HTTP/1.1 "
+        while slow.recv(65_536):  # the rest of the reply, then the end
+            pass
+
+
 def test_who_asks_again_and_again_may_stay_for_longer_than_a_request(hasty: Serving):
     connection = http.client.HTTPConnection("127.0.0.1", hasty.port, timeout=60)
     connection.auto_open = 0  # a second connection would be no test

@@ -14,8 +14,10 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.version import Version
 
+from api import bounded
 from api.engines import OLDEST_SQLITE
 from tests.conftest import ROOT, Join
+from tests.durability.child import Here
 from tests.security.routes import documented, world
 
 API_FILES = sorted((ROOT / "api").rglob("*.py"))
@@ -168,6 +170,7 @@ def test_the_service_asks_nobody(join: Join, monkeypatch: pytest.MonkeyPatch):
     import socket
 
     asked: list[object] = []
+    monkeypatch.setattr(bounded, "_pool", lambda _: Here())  # notes are set where we can see it
     monkeypatch.setattr(socket.socket, "connect", lambda _, to: asked.append(to))
     monkeypatch.setattr(socket, "getaddrinfo", lambda *to, **_: asked.append(to))
     group = world(join)
