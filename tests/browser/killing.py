@@ -7,6 +7,8 @@ from pathlib import Path
 
 from playwright.sync_api import Browser, BrowserContext
 
+KILLS = 5  # of answers and of notes each: R14
+
 
 def opened(browser: Browser, profile: Path, url: str) -> BrowserContext:
     installed = shutil.which("chromium") or shutil.which("google-chrome")

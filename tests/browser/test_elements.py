@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.barriers import barriers
-from tests.browser.killing import kill, opened
+from tests.browser.killing import KILLS, kill, opened
 
 pytestmark = pytest.mark.browser
 
@@ -480,8 +480,9 @@ def test_an_answer_waits_for_the_service_and_is_stored_once(
     assert stored_on_device(page) == []
 
 
+@pytest.mark.parametrize("number", range(KILLS))
 def test_an_answer_outlives_a_killed_browser_and_is_sent_once(
-    browser: Browser, service: Service, tmp_path: Path
+    browser: Browser, service: Service, tmp_path: Path, number: int
 ) -> None:
     profile = tmp_path / "profile"
     page = opened(browser, profile, service.url).pages[0]

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.barriers import barriers
 from tests.browser.group import Group, serve_group
-from tests.browser.killing import kill, opened
+from tests.browser.killing import KILLS, kill, opened
 from tests.conftest import Clock
 from tests.test_render import HOSTILE
 
@@ -777,8 +777,9 @@ def test_a_note_waits_for_the_same_member(
     assert bodies(ada) == ["Mine."]
 
 
+@pytest.mark.parametrize("number", range(KILLS))
 def test_a_killed_browser_loses_neither_note_nor_draft_and_sends_once(
-    browser: Browser, group: Group, ada: httpx.Client, tmp_path: Path
+    browser: Browser, group: Group, ada: httpx.Client, tmp_path: Path, number: int
 ):
     profile = tmp_path / "profile"
 
