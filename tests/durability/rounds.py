@@ -77,8 +77,8 @@ def kill_while_writing(seeded: Seeded, folder: Path, draw: random.Random) -> Cou
     return check(file, ledger.path)
 
 
-def posts(client: Client) -> None:
-    for item in islice(items("only"), 10):
+def posts(client: Client, number: int = 10) -> None:
+    for item in islice(items("only"), number):
         client.send(item)
 
 

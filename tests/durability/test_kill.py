@@ -2,13 +2,17 @@
 
 import itertools
 import random
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from tests.durability.oracle import clean
-from tests.durability.rounds import kill_at_call, kill_while_writing
+from tests.durability.oracle import Counts, clean
+from tests.durability.rounds import kill_at_call, kill_while_writing, posts
 from tests.durability.service import Seeded
+
+AT_ONCE = 3  # each waits for its disk, its tracer and its clients, most of the time
 
 
 def test_a_kill_at_any_moment_loses_nothing_acknowledged(seeded: Seeded, tmp_path: Path):
@@ -21,17 +25,25 @@ def test_a_kill_at_any_moment_loses_nothing_acknowledged(seeded: Seeded, tmp_pat
     assert acknowledged > 400  # the clients were under way when it was killed
 
 
-@pytest.mark.parametrize(("calls", "step"), [("fsync,fdatasync", 1), ("pwrite64", 15)])
+@pytest.mark.parametrize(
+    ("calls", "step", "requests"), [("fsync,fdatasync", 1, 60), ("pwrite64", 15, 10)]
+)
 def test_a_kill_at_each_call_loses_nothing_acknowledged(
-    seeded: Seeded, tmp_path: Path, calls: str, step: int
+    seeded: Seeded, tmp_path: Path, calls: str, step: int, requests: int
 ):
     """Until the service survives the script: no call is left at which it could be killed."""
-    survived = 0
-    for number in itertools.count(1, step):
-        counts, reached = kill_at_call(seeded, tmp_path / str(number), calls, number)
-        assert clean(counts), (calls, number, counts)
-        if not reached:
-            assert counts.acknowledged == 10
-            break
-        survived += 1
-    assert survived >= 10
+    script = partial(posts, number=requests)
+
+    def kill(number: int) -> tuple[Counts, bool]:
+        return kill_at_call(seeded, tmp_path / str(number), calls, number, script)
+
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        for first in itertools.count(1, AT_ONCE * step):
+            numbers = range(first, first + AT_ONCE * step, step)
+            found = list(pool.map(kill, numbers))
+            for number, (counts, reached) in zip(numbers, found, strict=True):
+                assert clean(counts), (calls, number, counts)
+                assert reached or counts.acknowledged == requests
+            if not all(reached for _, reached in found):
+                break
+    assert first >= 10
