@@ -13,7 +13,7 @@ import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple, TypeVar
@@ -107,7 +107,7 @@ class Database:
         self.failure: str | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self.counts = Counts()
-        self.soon: dict[str, asyncio.Task[None]] = {}  # by name: writes that nobody waits for
+        self.soon: dict[str, Future[Any]] = {}  # by name: writes that nobody waits for
         if self.is_sqlite:
             self._writer = sqlite_engine(url, writes=True)
             self._reader = sqlite_engine(url, writes=False)
@@ -125,6 +125,7 @@ class Database:
                 isolation_level="REPEATABLE READ", postgresql_readonly=True
             )
             self._committer = self._writer.execution_options(isolation_level="READ COMMITTED")
+            self._later = ThreadPoolExecutor(1)
 
     @property
     def kind(self) -> str:
@@ -169,13 +170,15 @@ class Database:
         """
         if name in self.soon:
             return
-        task = asyncio.get_running_loop().create_task(self._let_go(handler, item))
-        self.soon[name] = task
-        task.add_done_callback(lambda _: self.soon.pop(name, None))
-
-    async def _let_go(self, handler: Handler[I, T], item: I) -> None:
-        with suppress(Busy, Failed, DBAPIError):
-            await self.write_together(handler, item)
+        if self.is_sqlite:
+            future: Future[Any] = Future()
+            with suppress(Busy, Failed):
+                self._wait(_Waiting(handler, item, future))
+                self.soon[name] = future
+        else:
+            future = self._later.submit(self._write_alone, handler, item)
+            self.soon[name] = future
+        future.add_done_callback(lambda _: self.soon.pop(name, None))
 
     def leave_no_trace(self) -> None:
         """After an erasure: take what was erased out of free pages and out of the log, if possible.
@@ -217,6 +220,8 @@ class Database:
         if self.is_sqlite:
             self._queue.put(None)
             self._thread.join()
+        else:
+            self._later.shutdown()
         for engine in (self._writer, self._reader, self._finder):
             engine.dispose()
 

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -193,6 +194,12 @@ def client(settings: Settings, clock: Clock) -> Iterator[TestClient]:
     """Somebody who has not joined."""
     with TestClient(create_app(settings, clock)) as client:
         yield client
+
+
+def settle(database: Database) -> None:
+    """Until the use of sessions is noted, for which no reader waits."""
+    while database.soon:
+        time.sleep(0.001)
 
 
 Join = Callable[..., TestClient]

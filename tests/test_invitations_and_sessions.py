@@ -17,6 +17,7 @@ from api.database import Busy, Database, Failed
 from api.engines import sqlite_driver
 from api.members import Invitation, JoinIn, Member, MemberOut, SignIn, hash_of
 from api.wire import NotAllowed, NotSignedIn
+from tests.conftest import settle
 
 NOW = dt.datetime(2026, 3, 10, 18, 0, tzinfo=dt.UTC)
 SECOND, HOUR = dt.timedelta(seconds=1), dt.timedelta(hours=1)
@@ -155,11 +156,10 @@ def used_at(database: Database, token: str) -> dt.datetime:
         return row.used_at
 
 
-async def find_and_wait(database: Database, token: str, now: dt.datetime) -> MemberOut | None:
+def find_and_wait(database: Database, token: str, now: dt.datetime) -> MemberOut | None:
     """Until the use is noted too, for which a reader does not wait."""
-    found = await members.find_member(database, token, now)
-    await asyncio.gather(*database.soon.values())
-    assert database.soon == {}
+    found = asyncio.run(members.find_member(database, token, now))
+    settle(database)
     return found
 
 
@@ -168,7 +168,7 @@ def test_the_last_use_is_noted_once_an_hour(database: Database, later: dt.timede
     member_id, token = database.write(joined)
     now = NOW + later
 
-    found = asyncio.run(find_and_wait(database, token, now))
+    found = find_and_wait(database, token, now)
 
     assert found == MemberOut(id=member_id, name="Ada", role="member")
     assert used_at(database, token) == (now if noted else NOW)
@@ -196,11 +196,12 @@ def test_who_reads_need_not_wait_for_a_disk_that_is_full(
 ):
     member_id, token = database.write(joined)
 
-    async def refuse(*_: Any) -> None:
+    def refuse(*_: Any) -> None:
         raise error
 
-    monkeypatch.setattr(database, "write_together", refuse)
-    found = asyncio.run(find_and_wait(database, token, NOW + HOUR))
+    from_the_disk = isinstance(error, DBAPIError)
+    monkeypatch.setattr(*((members, "note_use") if from_the_disk else (database, "_wait")), refuse)
+    found = find_and_wait(database, token, NOW + HOUR)
 
     assert found and found.id == member_id
     assert used_at(database, token) == NOW
@@ -209,21 +210,14 @@ def test_who_reads_need_not_wait_for_a_disk_that_is_full(
 def test_who_reads_waits_for_no_program_that_holds_the_database(database: Database):
     member_id, token = database.write(joined)
 
-    async def read_often() -> None:
+    with closing(sqlite_driver().connect(database.url.removeprefix("sqlite:///"))) as other:
+        other.execute("BEGIN IMMEDIATE")
         for _ in range(3):
-            found = await members.find_member(database, token, NOW + HOUR)
+            found = asyncio.run(members.find_member(database, token, NOW + HOUR))
             assert found and found.id == member_id
             assert len(database.soon) == 1, "one is enough"
-            await asyncio.sleep(0)
         assert used_at(database, token) == NOW
-
-    async def read_while_it_is_held() -> None:
-        with closing(sqlite_driver().connect(database.url.removeprefix("sqlite:///"))) as other:
-            other.execute("BEGIN IMMEDIATE")
-            await read_often()
-        await asyncio.gather(*database.soon.values())
-
-    asyncio.run(read_while_it_is_held())
+    settle(database)
     assert used_at(database, token) == NOW + HOUR
 
 
