@@ -16,10 +16,10 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import sqlalchemy as sa
 from pydantic import AwareDatetime, BaseModel, ValidationError
 
-from api.engines import BUSY_TIMEOUT_MS, Unusable, sqlite_driver
+from api.database import sqlite_name
+from api.engines import BUSY_TIMEOUT_MS, Unusable, sqlite_driver, sqlite_file
 from api.migrate import revisions
 
 # What SQLite keeps beside a file. Beside a backup it belongs to another file, and would spoil it.
@@ -52,10 +52,10 @@ class Restored(NamedTuple):
 
 
 def database_file(url: str) -> Path:
-    """The file of an SQLite database. Raises Unusable for any other."""
+    """The file of an SQLite database. Raises Unusable for any other, and for one in memory."""
     if not url.startswith("sqlite:"):
         raise Unusable(POSTGRESQL)
-    return Path(sa.make_url(url).database or "")
+    return sqlite_file(url)
 
 
 def backup(source: Path, target: Path, now: dt.datetime) -> Manifest:
@@ -139,7 +139,7 @@ def restore(file: Path, target: Path, now: dt.datetime, *, force: bool = False) 
     """Put a backup in the database's place; what was there keeps a name of its own.
 
     Raises Damaged if the backup is, Unusable if that would replace a database without `force`, or
-    one that is in use, or one that a newer version made.
+    one that is in use, or one that a newer version made, or a folder; OSError if the disk is full.
     """
     manifest = verify(file)
     if manifest.schema_revision not in revisions():
@@ -147,22 +147,22 @@ def restore(file: Path, target: Path, now: dt.datetime, *, force: bool = False) 
             f"{file} has schema {manifest.schema_revision!r}, which is newer than this version of "
             "Readout; install the newer version first"
         )
+    if target.is_dir():
+        raise Unusable(f"{target} is a folder; name a file in READOUT_DATABASE_URL")
     if target.exists() and not force:
         raise Unusable(f"{target} is there already; --force replaces it and keeps it aside")
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     partial = target.with_name(f"{target.name}.restoring")
-    shutil.copyfile(file, partial)
-    partial.chmod(stat.S_IRUSR | stat.S_IWUSR)
-    _sync(partial)
-    if _hash(partial) != manifest.sha256:
-        partial.unlink()
-        raise Damaged(f"the copy of {file} differs from it; the disk is failing")
     try:
+        shutil.copyfile(file, partial)
+        partial.chmod(stat.S_IRUSR | stat.S_IWUSR)
+        _sync(partial)
+        if _hash(partial) != manifest.sha256:
+            raise Damaged(f"the copy of {file} differs from it; the disk is failing")
         kept = _keep_aside(target, now)
-    except Unusable:
-        partial.unlink()
-        raise
-    partial.rename(target)
+        partial.rename(target)
+    finally:
+        partial.unlink(missing_ok=True)  # half a copy would fill the disk that was full
     _sync(target.parent)
     return Restored(manifest, kept)
 
@@ -210,19 +210,33 @@ def _keep_aside(target: Path, now: dt.datetime) -> Path | None:
     try:
         kept.hardlink_to(target)  # at no moment is there no database
     except OSError:  # a disk that has no second names
-        shutil.copy2(target, kept)
-        _sync(kept)
+        _copy_aside(target, kept)
     return kept
 
 
+def _copy_aside(target: Path, kept: Path) -> None:
+    """A whole copy or none. Raises OSError if the disk is full."""
+    try:
+        shutil.copy2(target, kept)
+        _sync(kept)
+    except OSError:
+        kept.unlink(missing_ok=True)
+        raise
+
+
 def _take_in_log(target: Path) -> None:
-    """Move the log into the file. Raises Unusable while somebody else has the database open."""
+    """Move the log into the file.
+
+    Raises Unusable while somebody else has the database open, or if it cannot be written.
+    """
     driver = sqlite_driver()
     try:
         with _connect(target) as connection:
             connection.execute("PRAGMA journal_mode = DELETE")
-    except driver.OperationalError:
-        raise Unusable(f"{target} is in use; stop the service first") from None
+    except driver.OperationalError as error:
+        if sqlite_name(error).startswith("SQLITE_BUSY"):
+            raise Unusable(f"{target} is in use; stop the service first") from None
+        raise Unusable(f"cannot put {target} aside: {error}") from error
     except driver.DatabaseError:
         pass  # damaged: kept as it is, with its log
 

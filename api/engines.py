@@ -30,9 +30,7 @@ def remedy(error: OSError) -> str:
 
 def sqlite_engine(url: str, *, writes: bool) -> sa.Engine:
     driver = sqlite_driver()
-    path = Path(sa.make_url(url).database or "")
-    if not path.name:
-        raise Unusable("an SQLite database in memory would be lost; name a file: sqlite:///PATH")
+    path = sqlite_file(url)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)  # ours alone
     except OSError as error:
@@ -77,6 +75,14 @@ def sqlite_engine(url: str, *, writes: bool) -> sa.Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
+
+
+def sqlite_file(url: str) -> Path:
+    """The file of an SQLite database. Raises Unusable if it would be in memory."""
+    path = Path(sa.make_url(url).database or "")
+    if path.name in ("", ":memory:"):
+        raise Unusable("an SQLite database in memory would be lost; name a file: sqlite:///PATH")
+    return path
 
 
 def make_anew(url: str) -> None:

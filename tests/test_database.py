@@ -247,6 +247,7 @@ def test_a_database_of_a_later_version_is_refused(sqlite_url: str):
     ("url", "reason"),
     [
         ("sqlite://", "in memory would be lost"),
+        ("sqlite:///:memory:", "in memory would be lost"),
         ("sqlite:////proc/nowhere/x.sqlite3", "cannot make the folder /proc/nowhere"),
     ],
 )

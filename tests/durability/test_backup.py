@@ -1,12 +1,15 @@
 """R12, R13: a backup of a busy database is one moment of it; a damaged one is not restored."""
 
+import errno
 import itertools
 import os
 import random
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
+from typing import NoReturn
 
+import pysqlite3
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -304,6 +307,68 @@ def test_a_copy_that_differs_replaces_nothing(
     assert list(target.parent.iterdir()) == []
 
 
+def on_a_full_disk(copied: Path, to: Path) -> None:
+    to.write_bytes(copied.read_bytes()[:4096])
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(to))
+
+
+def no_links(*_: object) -> None:
+    raise PermissionError(1, "Operation not permitted")  # as on a disk without second names
+
+
+@pytest.mark.parametrize("step", ["copyfile", "copy2"])
+def test_a_restore_onto_a_full_disk_leaves_no_half_copy(
+    seeded: Seeded, kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str
+):
+    """It fills as the backup is copied, or as the database is, which is kept aside."""
+    target = seeded.copy(tmp_path / "there")
+    monkeypatch.setattr(copies.shutil, step, on_a_full_disk)
+    monkeypatch.setattr(Path, "hardlink_to", no_links)
+
+    with pytest.raises(OSError, match="No space left on device"):
+        restore(kept, target, NOW, force=True)
+
+    assert list(target.parent.iterdir()) == [target]
+    assert backup(target, tmp_path / "again.sqlite3", NOW).rows == verify(kept).rows
+
+
+@pytest.mark.parametrize("force", [False, True])
+def test_a_folder_in_the_database_s_place_is_said(kept: Path, tmp_path: Path, force: bool):
+    with pytest.raises(Unusable, match=f"{tmp_path} is a folder; name a file"):
+        restore(kept, tmp_path, NOW, force=force)
+    assert list(tmp_path.parent.glob(f"{tmp_path.name}.*")) == []
+
+
+def test_a_database_that_cannot_be_written_is_not_called_in_use(
+    kept: Path, seeded: Seeded, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    target = seeded.copy(tmp_path / "there")
+    refused = pysqlite3.OperationalError("unable to open database file")
+    monkeypatch.setattr(copies, "_connect", lambda _: refuse(refused))
+    with pytest.raises(Unusable, match=f"cannot put {target} aside: unable to open"):
+        restore(kept, target, NOW, force=True)
+    assert list(target.parent.iterdir()) == [target]
+
+
+def refuse(error: Exception) -> NoReturn:
+    raise error
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_database_in_memory_is_neither_copied_nor_restored(
+    kept: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, command: str
+):
+    monkeypatch.chdir(tmp_path)
+    given = [command, str(kept)] if command == "restore" else [command]
+    memory = {"READOUT_DATABASE_URL": "sqlite:///:memory:"}
+
+    done = CliRunner().invoke(app, given, env=memory)
+
+    said = "readout: an SQLite database in memory would be lost; name a file: sqlite:///PATH\n"
+    assert (done.exit_code, done.stderr) == (1, said)
+    assert not (tmp_path / ":memory:").exists()
+
+
 def test_a_damaged_database_is_replaced_and_kept_with_its_log(kept: Path, tmp_path: Path):
     """The file lost its end, and the log, which says how long it was, cannot be moved into it."""
     live, target = tmp_path / "live.sqlite3", tmp_path / "there" / "readout.sqlite3"
@@ -345,9 +410,6 @@ def test_a_disk_without_second_names_keeps_a_copy(
 def test_two_restores_in_one_second_keep_both(
     seeded: Seeded, kept: Path, tmp_path: Path, monkeypatch, links: bool
 ):
-    def no_links(*_: object) -> None:
-        raise PermissionError(1, "Operation not permitted")  # as on a disk without second names
-
     if not links:
         monkeypatch.setattr(Path, "hardlink_to", no_links)
     target = seeded.copy(tmp_path / "there")
