@@ -61,14 +61,9 @@ def migrate(database: Database) -> bool:
     same afterwards, or nothing is changed. Raises Unusable then, and if a later version of the
     service has migrated the database already.
     """
-    revision = present(database)
+    revision = _known(database)
     if revision == newest():
         return False
-    if revision and revision not in revisions():
-        raise Unusable(
-            f"the database has schema {revision!r}, which is newer than this version of Readout; "
-            "install the newer version, or restore the backup that it made"
-        )
     if revision and database.is_sqlite:
         _copy(database)
     with database.engine.connect() as connection:
@@ -89,6 +84,27 @@ def migrate(database: Database) -> bool:
             if database.is_sqlite:
                 connection.connection.cursor().execute("PRAGMA foreign_keys = ON")
     return True
+
+
+def check_schema(database: Database) -> None:
+    """Raises Unusable unless the database has the schema that this code needs."""
+    revision = _known(database)
+    if revision != newest():
+        raise Unusable(
+            f"the database has schema {revision or 'none'}, and this version of Readout needs "
+            f"{newest()}; bring it there with: readout migrate"
+        )
+
+
+def _known(database: Database) -> str | None:
+    """The schema that the database has. Raises Unusable if a later version made it."""
+    revision = present(database)
+    if revision and revision not in revisions():
+        raise Unusable(
+            f"the database has schema {revision!r}, which is newer than this version of Readout; "
+            "install the newer version, or restore the backup that it made"
+        )
+    return revision
 
 
 def config(connection: sa.Connection) -> "Config":

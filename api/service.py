@@ -11,6 +11,7 @@ from fastapi import Depends, Request
 from api import editions
 from api.content import Content, read_content
 from api.database import Database
+from api.migrate import check_schema
 from api.note_files import PublishedNote, read_published
 from api.questions import Question
 from api.settings import Settings
@@ -37,11 +38,12 @@ class Service:
 
 
 def open_service(settings: Settings, clock: Callable[[], dt.datetime]) -> Service:
-    """Read the content and open the database, which must have been migrated."""
+    """Read the content and open the database. Raises Unusable if that has another schema."""
     content = read_content(settings.content_dir, settings.executed_dir)
     for problem in content.problems:
         log.warning("left out: %s", problem)
     database = Database(settings.database_url)
+    check_schema(database)
     asked = [question for quiz in content.quizzes.values() for question in quiz.questions]
     present = database.write(lambda session: editions.note(session, asked, clock()))
     published = read_published(content)

@@ -5,13 +5,18 @@ import logging
 import os
 import resource
 import socket
+import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from api.console import ROOT, fail, load_settings, open_database, remember_address, usable
 from api.settings import Settings
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
 
 FAILED = 70  # the disk or the file failed: whoever watches the service should start it again
 
@@ -36,6 +41,7 @@ def serve(host: str, port: int, *, build: bool, preview: bool) -> None:
     given = {} if os.environ.get("READOUT_BASE_URL") else {"base_url": f"http://{host}:{port}"}
     settings = load_settings(**given)
     _check_port(host, port)
+    _begin_log(settings)
     if preview:
         settings = settings.model_copy(update={"site_dir": settings.cache_dir / "preview"})
     database = open_database(settings)
@@ -67,19 +73,9 @@ def serve(host: str, port: int, *, build: bool, preview: bool) -> None:
 def listen(settings: Settings, host: str, port: int) -> None:
     import uvicorn
 
-    from api.app import create_app
-    from api.bounded import start_process
     from api.connections import Connection
-    from api.render import render_note
 
-    if settings.log_format == "json":
-        from api.telemetry import log_as_json
-
-        log_as_json()
-    _allow_connections()
-    with usable(settings):
-        app = create_app(settings)
-    start_process(render_note, "", {})  # else the first note would wait for it
+    app = _opened(settings)
     config = uvicorn.Config(
         app,
         host=host,
@@ -107,6 +103,41 @@ def listen(settings: Settings, host: str, port: int) -> None:
         raise typer.Exit(FAILED)
     if not server.started:
         raise typer.Exit(1)
+
+
+def worker() -> "FastAPI":
+    """The service in one of several processes that uvicorn's own command starts.
+
+    What keeps it from serving is said in a sentence, and keeps the others too: uvicorn would start
+    it again for ever.
+    """
+    from uvicorn.config import STARTUP_FAILURE
+
+    try:
+        settings = load_settings()
+        _begin_log(settings)
+        return _opened(settings)
+    except typer.Exit:
+        sys.exit(STARTUP_FAILURE)
+
+
+def _opened(settings: Settings) -> "FastAPI":
+    """The service, and what it needs of this process."""
+    from api.app import create_app
+    from api.bounded import start_process
+    from api.render import render_note
+
+    _allow_connections()
+    with usable(settings):
+        app = create_app(settings)
+    start_process(render_note, "", {})  # else the first note would wait for it
+    return app
+
+
+def _begin_log(settings: Settings) -> None:
+    from api.telemetry import begin_log
+
+    begin_log(settings.log_format)
 
 
 def _allow_connections() -> None:

@@ -9,7 +9,7 @@ import secrets
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Request
 from starlette.responses import PlainTextResponse, Response
@@ -19,6 +19,7 @@ from api.backup import database_file
 from api.members import organizing, signed_in
 from api.service import NowDep, Service, ServiceDep
 
+log = logging.getLogger("readout")
 access = logging.getLogger("readout.access")
 router = APIRouter(tags=["service"])
 
@@ -73,11 +74,31 @@ class JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=True)
 
 
-def log_as_json() -> None:
+class TextLines(logging.Formatter):
+    """A line for people: the moment in UTC, how grave it is, what happened."""
+
+    converter = time.gmtime
+
+    def __init__(self) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+
+
+def begin_log(form: Literal["text", "json"]) -> None:
+    """Write to the standard error what is decided and what goes wrong; in JSON, each request too.
+
+    Text goes where whoever called has told logging to write, if they did.
+    """
+    as_json = form == "json"
     handler = logging.StreamHandler()
-    handler.setFormatter(JsonLines())
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    access.setLevel(logging.INFO)
+    handler.setFormatter(JsonLines() if as_json else TextLines())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=as_json)
+    log.setLevel(logging.INFO)
+    access.setLevel(logging.INFO if as_json else logging.WARNING)
+    if as_json:
+        # uvicorn's command has given its log a form of its own.
+        server = logging.getLogger("uvicorn")
+        server.handlers.clear()
+        server.propagate = True
 
 
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})

@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from api.app import create_app
 from api.database import Database
+from api.engines import Unusable
 from api.migrate import migrate
 from api.settings import Settings
 from tests.conftest import API, CONTENT
@@ -34,6 +35,27 @@ def beside_a_site(sqlite_url: str, tmp_path: Path):
     database.close()
     with TestClient(create_app(settings, lambda: dt.datetime.now(dt.UTC))) as client:
         yield client
+
+
+@pytest.mark.parametrize(
+    ("schema", "why"),
+    [("9999", "newer than this version .*; install the newer"), ("0001", "with: readout migrate")],
+)
+def test_a_database_of_another_schema_is_not_served(
+    beside_a_site: TestClient, schema: str, why: str
+):
+    """Whoever calls: several processes share a database that each finds as it is."""
+    service = beside_a_site.app.state.service
+    change = f"UPDATE alembic_version SET version_num = '{schema}'"
+    service.database.write(lambda session: session.connection().exec_driver_sql(change))
+
+    with pytest.raises(Unusable, match=f"has schema '?{schema}.*{why}"):
+        create_app(service.settings)
+
+
+def test_a_database_that_was_never_migrated_is_not_served(sqlite_url: str):
+    with pytest.raises(Unusable, match=r"has schema none, .* with: readout migrate"):
+        create_app(Settings(database_url=sqlite_url, content_dir=CONTENT / "docs"))
 
 
 @pytest.mark.parametrize(

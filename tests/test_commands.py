@@ -1,5 +1,6 @@
 """The commands, each in a process of its own, as a newcomer runs them."""
 
+import datetime as dt
 import json
 import os
 import re
@@ -15,7 +16,10 @@ from pathlib import Path
 import pytest
 from typer.testing import Result
 
-from tests.conftest import CONTENT, ROOT, unused_port
+from api.database import Database
+from api.members import invite
+from tests.conftest import API, CONTENT, ROOT, unused_port
+from tests.test_telemetry import decide
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
 Invoke = Callable[..., Result]
@@ -286,13 +290,24 @@ def stop(process: subprocess.Popen[str]) -> str:
     return process.communicate(timeout=30)[0]
 
 
+def invited(folder: Path) -> str:
+    """A code with which an organizer joins."""
+    database = Database(f"sqlite:///{folder / 'readout.sqlite3'}")
+    now = dt.datetime.now(dt.UTC)
+    code = database.write(lambda session: invite(session, "Grace", "organizer", now))
+    database.close()
+    return code
+
+
 def test_serve_starts_invites_and_keeps_the_data(free_port: int, tmp_path: Path):
     first = serve(free_port, tmp_path)
     health = wait_for_health(free_port, first)
     said = stop(first)
 
+    code = invited(tmp_path)
     second = serve(free_port, tmp_path)
     wait_for_health(free_port, second)
+    decided, secrets = decide(f"http://127.0.0.1:{free_port}{API}", code)
     with urllib.request.urlopen(f"http://127.0.0.1:{free_port}/") as reply:
         home = reply.read().decode()
     said_again = stop(second)
@@ -303,6 +318,9 @@ def test_serve_starts_invites_and_keeps_the_data(free_port: int, tmp_path: Path)
     assert "How GPT computes" in home
     assert "Building" in said
     assert "Building" not in said_again
+    log = said_again.splitlines()[2:]  # after the address and another link for the first organizer
+    assert [line.partition("Z ")[2] for line in log] == [f"INFO {decided}"]
+    assert [secret for secret in secrets if secret in "".join(log)] == []
 
 
 def test_a_port_in_use_is_said_in_a_sentence(free_port: int, tmp_path: Path):

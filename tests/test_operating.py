@@ -21,7 +21,7 @@ from api.database import Database
 from api.guard import LARGEST_BODY
 from api.members import invite
 from api.migrate import Contents, contents, migrate
-from api.serving import FAILED
+from api.serving import FAILED, worker
 from api.settings import Settings
 from tests.conftest import ROOT, administering
 
@@ -30,6 +30,7 @@ TEXT = (ROOT / "docs" / "operating.md").read_text("utf-8")
 
 # What `readout serve` sets and uvicorn's command has another default for.
 AS_ONE = {
+    "log_level": "warning",
     "access_log": False,
     "server_header": False,
     "proxy_headers": False,
@@ -110,7 +111,8 @@ def test_the_processes_that_share_a_database_serve_as_the_one_does():
     program, *arguments = shlex.split(line)
     given = uvicorn.main.make_context(program, arguments).params
 
-    assert (given["app"], given["factory"]) == ("api.app:create_app", True)
+    assert (given["app"], given["factory"]) == ("api.serving:worker", True)
+    assert import_from_string(given["app"]) is worker
     assert import_from_string(given["http"]) is Connection
     as_one = {name: given[name] for name in AS_ONE}
     assert as_one == AS_ONE

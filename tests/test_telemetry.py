@@ -3,20 +3,26 @@
 import json
 import logging
 import os
-import socket
+import re
+import shlex
+import shutil
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
+import pysqlite3
 import pytest
 from fastapi.testclient import TestClient
 
 from api.settings import Settings
-from api.telemetry import JsonLines
-from tests.conftest import API, CONTENT, ROOT, Join
+from api.telemetry import JsonLines, TextLines
+from tests.conftest import API, CONTENT, ROOT, Join, unused_port
 
 
 @pytest.fixture
@@ -78,6 +84,11 @@ def test_a_line_of_the_log_is_one_object_whatever_it_holds():
     assert (told["message"], told["status"]) == ('a\r\nb "c" \u2028', 200)
 
 
+def test_a_line_for_people_begins_with_the_moment_in_utc():
+    record = logging.makeLogRecord({"levelname": "INFO", "msg": "decided", "created": 1773165600})
+    assert TextLines().format(record) == "2026-03-10T18:00:00Z INFO decided"
+
+
 def test_a_line_of_the_log_holds_the_error_with_its_place():
     try:
         raise ValueError("of the test")
@@ -103,51 +114,141 @@ def test_where_open_files_cannot_be_counted_the_other_numbers_are_told(
     assert "readout_writes_total " in uncounted
 
 
-def test_the_log_holds_a_line_a_request_and_no_secret(sqlite_url: str, tmp_path: Path):
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = tmp_path / "log"
-    readout = str(Path(sys.executable).with_name("readout"))
-    command = [readout, "serve", "--no-build", "--port", str(port)]
-    environment = {
-        "READOUT_DATABASE_URL": sqlite_url,
+def asked(address: str, token: str = "", **body: str) -> dict[str, Any]:
+    headers = {"Content-Type": "application/json"}
+    if token:
+        headers["Authorization"] = f"Bearer {token}"
+    request = urllib.request.Request(address, json.dumps(body).encode(), headers)
+    with urllib.request.urlopen(request) as reply:
+        return dict(json.load(reply))
+
+
+def decide(base: str, code: str) -> tuple[str, list[str]]:
+    """Join as an organizer and invite somebody: what the log must say of it, and must not."""
+    joined = asked(f"{base}/join", invite=code, name="Grace")
+    made = asked(f"{base}/invitations", joined["token"], name="Bo")
+    said = f"{joined['member']['id']} made an invitation as member"
+    return said, [code, joined["token"], made["link"].partition("#")[2], "Grace", "Bo"]
+
+
+def lines_of(text: str) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in text.splitlines()]
+
+
+@contextmanager
+def running(
+    command: list[str], folder: Path, **environment: str
+) -> Iterator["subprocess.Popen[bytes]"]:
+    """A process that serves; it writes to `said` and `log` in the folder."""
+    there = {
+        "READOUT_DATABASE_URL": f"sqlite:///{folder / 'readout.sqlite3'}",
         "READOUT_CONTENT_DIR": str(CONTENT / "docs"),
-        "READOUT_SITE_DIR": str(tmp_path / "site"),
-        "READOUT_CACHE_DIR": str(tmp_path / "cache"),
+        "READOUT_SITE_DIR": str(folder / "site"),
+        "READOUT_CACHE_DIR": str(folder / "cache"),
         "READOUT_LOG_FORMAT": "json",
         "READOUT_METRICS_TOKEN": "CANARY-of-the-metrics",
+        "PYTHONUNBUFFERED": "1",
     }
+    command = [str(Path(sys.executable).with_name(command[0])), *command[1:]]
     with (
-        log.open("w") as errors,
+        (folder / "said").open("w") as said,
+        (folder / "log").open("w") as log,
         subprocess.Popen(
-            command,
-            cwd=ROOT,
-            env={**os.environ, **environment},
-            stdout=subprocess.DEVNULL,
-            stderr=errors,
+            command, cwd=ROOT, env={**os.environ, **there, **environment}, stdout=said, stderr=log
         ) as process,
     ):
         try:
-            base = f"http://127.0.0.1:{port}{API}"
-            while True:
-                try:
-                    urllib.request.urlopen(f"{base}/health").read()
-                    break
-                except urllib.error.URLError:
-                    assert process.poll() is None, log.read_text()
-                    time.sleep(0.1)
-            asked = urllib.request.Request(
-                f"{base}/notes/search?q=CANARY-query",
-                headers={"Authorization": "Bearer CANARY-token", "Cookie": "readout=CANARY"},
-            )
-            with pytest.raises(urllib.error.HTTPError):
-                urllib.request.urlopen(asked)
+            yield process
         finally:
             process.terminate()
             process.wait(20)
+
+
+def await_health(base: str, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    while True:
+        try:
+            urllib.request.urlopen(f"{base}/health").read()
+            return
+        except urllib.error.URLError:
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.1)
+
+
+def test_the_log_holds_a_line_a_request_and_no_secret(tmp_path: Path):
+    """And a line for what an organizer decided."""
+    port = unused_port()
+    base, log = f"http://127.0.0.1:{port}{API}", tmp_path / "log"
+    with running(["readout", "serve", "--no-build", "--port", str(port)], tmp_path) as process:
+        await_health(base, process, log)
+        [code] = re.findall(r"/join#(\S+)", (tmp_path / "said").read_text())
+        decided, secrets = decide(base, code)
+        question = urllib.request.Request(
+            f"{base}/notes/search?q=CANARY-query",
+            headers={"Authorization": "Bearer CANARY-token", "Cookie": "readout=CANARY"},
+        )
+        with pytest.raises(urllib.error.HTTPError):
+            urllib.request.urlopen(question)
     text = log.read_text()
-    assert "CANARY" not in text
-    lines = [json.loads(line) for line in text.splitlines()]
+    assert [secret for secret in ("CANARY", *secrets) if secret in text] == []
+    lines = lines_of(text)
     replies = [(line["path"], line["status"]) for line in lines if line["message"] == "replied"]
-    assert replies == [(f"{API}/health", 200), (f"{API}/notes/search", 401)]
+    assert replies == [
+        (f"{API}/health", 200),
+        (f"{API}/join", 201),
+        (f"{API}/invitations", 201),
+        (f"{API}/notes/search", 401),
+    ]
+    others = [(line["level"], line["message"]) for line in lines if line["message"] != "replied"]
+    assert others == [("info", decided)]
+
+
+def test_the_processes_that_share_a_database_write_the_same_log(
+    newest_sqlite: Path, tmp_path: Path
+):
+    """Started as docs/operating.md says."""
+    shutil.copy(newest_sqlite, tmp_path / "readout.sqlite3")
+    port = unused_port()
+    base, log = f"http://127.0.0.1:{port}{API}", tmp_path / "log"
+    with running(on_several_cores(workers=2, port=port), tmp_path) as process:
+        await_health(base, process, log)
+    lines = lines_of(log.read_text())
+    assert [(line["path"], line["status"]) for line in lines] == [(f"{API}/health", 200)]
+
+
+def test_what_uvicorn_says_is_a_line_of_json_too():
+    """Its own command has set a log up before it asks for the service."""
+    program = """
+import logging, logging.config
+from uvicorn.config import LOGGING_CONFIG
+from api.telemetry import begin_log
+logging.config.dictConfig(LOGGING_CONFIG)
+begin_log("json")
+logging.getLogger("uvicorn.error").error("a mistake\\nof two lines")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, cwd=ROOT)
+    [line] = lines_of(done.stderr)
+    assert (line["logger"], line["message"]) == ("uvicorn.error", "a mistake\nof two lines")
+
+
+def test_no_process_serves_a_database_of_another_schema(newest_sqlite: Path, tmp_path: Path):
+    """It is said in a sentence, and uvicorn does not try for ever."""
+    file = tmp_path / "readout.sqlite3"
+    shutil.copy(newest_sqlite, file)
+    with closing(pysqlite3.connect(file)) as database:
+        database.execute("UPDATE alembic_version SET version_num = '9999'")
+        database.commit()
+    command = on_several_cores(workers=2, port=unused_port())
+    with running([*command, "--timeout-worker-healthcheck", "1"], tmp_path) as process:
+        process.wait(60)
+    said = (tmp_path / "log").read_text()
+    assert "readout: the database has schema '9999', which is newer than this version" in said
+    assert "Traceback" not in said
+
+
+def on_several_cores(**given: int) -> list[str]:
+    """The command of docs/operating.md, with other values."""
+    text = (ROOT / "docs" / "operating.md").read_text("utf-8")
+    [line] = re.findall(r"^uvicorn .*$", text, re.MULTILINE)
+    for name, value in given.items():
+        line = re.sub(rf"--{name} \d+", f"--{name} {value}", line)
+    return shlex.split(line)
