@@ -77,7 +77,7 @@ class JsonLines(logging.Formatter):
 class TextLines(logging.Formatter):
     """A line for people: the moment in UTC, how grave it is, what happened."""
 
-    converter = time.gmtime
+    converter = staticmethod(time.gmtime)
 
     def __init__(self) -> None:
         super().__init__("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%SZ")

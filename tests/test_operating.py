@@ -137,6 +137,10 @@ def test_the_unit_starts_what_is_there_and_may_write_where_it_must(tmp_path: Pat
     assert service["ReadWritePaths"] == folder, "all else is read-only"
     assert service["Restart"] == "on-failure"
     assert FAILED == 70
+    # Restarts that are further apart than that would go on for ever.
+    limit, start_takes_s = unit()["Unit"], 30
+    apart_s = int(service["RestartSec"]) + start_takes_s
+    assert int(limit["StartLimitBurst"]) * apart_s < int(limit["StartLimitIntervalSec"])
     named = re.findall(r"^Environment=READOUT_(\w+)=", text, re.MULTILINE)
     assert {name.lower() for name in named} <= set(Settings.model_fields)
     if shutil.which("systemd-analyze"):

@@ -192,7 +192,9 @@ def fill_disk(seeded: Seeded, folder: Path, when: str) -> tuple[Counts, Replies]
     return check(file, ledger.path), told
 
 
-def fail_disk(seeded: Seeded, folder: Path, calls: str, when: int) -> tuple[Counts, list[int]]:
+def fail_disk(
+    seeded: Seeded, folder: Path, calls: str, when: int, error: str = "EIO"
+) -> tuple[Counts, list[int]]:
     """The `when`th of these calls fails, and ends the service; also the statuses told meanwhile.
 
     The first error is the last write: what a disk holds after it, nobody knows.
@@ -202,7 +204,7 @@ def fail_disk(seeded: Seeded, folder: Path, calls: str, when: int) -> tuple[Coun
     with serving(f"sqlite:///{file}", folder) as service:
         client = Client(service.port, seeded.tokens[0], ledger)
         send_all(client, "before", 4)
-        with injecting(service, f"{calls}:error=EIO:when={when}"):
+        with injecting(service, f"{calls}:error={error}:when={when}"):
             try:
                 # More than it takes to stop, which is a tenth of a second and many replies.
                 for item in islice(items("failing"), 10_000):

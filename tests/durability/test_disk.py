@@ -77,3 +77,10 @@ def test_a_failing_disk_ends_the_service_and_nothing_false_is_said(
     assert set(told) <= {201, 503}
     assert told == sorted(told)
     assert (201 in told) is (when > 2)
+
+
+def test_a_disk_that_became_read_only_ends_the_service(seeded: Seeded, tmp_path: Path):
+    """As Linux makes it after an error; docs/operating.md says so."""
+    counts, told = fail_disk(seeded, tmp_path, "pwrite64", 1, "EROFS")
+    assert clean(counts), counts
+    assert set(told) == {503}
