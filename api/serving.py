@@ -108,17 +108,19 @@ def listen(settings: Settings, host: str, port: int) -> None:
 def worker() -> "FastAPI":
     """The service in one of several processes that uvicorn's own command starts.
 
-    What keeps it from serving is said in a sentence, and keeps the others too: uvicorn would start
-    it again for ever.
+    What keeps it from serving is said in a sentence. uvicorn starts it again only where that may
+    help: a database that is away may come back, one of another schema ends the other processes too.
     """
+    from sqlalchemy.exc import SQLAlchemyError
     from uvicorn.config import STARTUP_FAILURE
 
     try:
         settings = load_settings()
         _begin_log(settings)
         return _opened(settings)
-    except typer.Exit:
-        sys.exit(STARTUP_FAILURE)
+    except typer.Exit as end:
+        is_away = isinstance(end.__context__, SQLAlchemyError)
+        sys.exit(1 if is_away else STARTUP_FAILURE)
 
 
 def _opened(settings: Settings) -> "FastAPI":

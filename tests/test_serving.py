@@ -16,12 +16,13 @@ import typer
 import uvicorn
 from fastapi.testclient import TestClient
 from typer.testing import Result
+from uvicorn.config import STARTUP_FAILURE
 
 from api.connections import Connection
 from api.database import Database
 from api.members import Member
 from api.migrate import migrate
-from api.serving import listen
+from api.serving import listen, worker
 from api.settings import Settings
 from tests.conftest import API, CONTENT, unused_port
 
@@ -137,6 +138,26 @@ def end_of(sqlite_url: str, folder: Path) -> int:
     with pytest.raises(typer.Exit) as ended:
         listen(settings, "127.0.0.1", unused_port())
     return ended.value.exit_code
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "said"),
+    [
+        ("postgresql://readout@127.0.0.1:9/readout", 1, "Connection refused"),
+        ("sqlite:///:memory:", STARTUP_FAILURE, "in memory would be lost"),
+    ],
+)
+def test_a_process_of_several_is_started_again_where_that_may_help(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], url: str, code: int, said
+):
+    monkeypatch.setenv("READOUT_DATABASE_URL", url)
+    monkeypatch.setenv("READOUT_CONTENT_DIR", str(CONTENT / "docs"))
+    monkeypatch.setattr("api.serving._allow_connections", lambda: None)
+    with pytest.raises(SystemExit) as ended:
+        worker()
+    assert ended.value.code == code
+    [line] = capsys.readouterr().err.splitlines()
+    assert line.startswith("readout: ") and said in line
 
 
 def test_the_service_has_as_many_connections_as_the_system_grants(
