@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import hypothesis
 import pytest
@@ -197,9 +198,21 @@ def client(settings: Settings, clock: Clock) -> Iterator[TestClient]:
 
 
 def settle(database: Database) -> None:
-    """Until the use of sessions is noted, for which no reader waits."""
+    """Wait for the writes that nobody else waits for."""
     while database.soon:
         time.sleep(0.001)
+
+
+@pytest.fixture(autouse=True)
+def settled(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Such a write is done when the reply comes: a test that sets the clock on overtakes none."""
+    write_soon = Database.write_soon
+
+    def write_and_wait(self: Database, *given: Any) -> None:
+        write_soon(self, *given)
+        settle(self)
+
+    monkeypatch.setattr(Database, "write_soon", write_and_wait)
 
 
 Join = Callable[..., TestClient]

@@ -6,7 +6,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.joining import device_of
-from tests.conftest import API, Clock, Join, settle
+from tests.conftest import API, Clock, Join
 
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0"
 EDGE = "Mozilla/5.0 (Windows NT 10.0) AppleWebKit/537.36 Chrome/140.0 Safari/537.36 Edg/140.0"
@@ -68,7 +68,6 @@ def test_devices_are_listed_with_their_last_use(member: TestClient, clock: Clock
     add_device(member, IPHONE)
     clock.now += timedelta(days=1)
     member.get(f"{API}/me")
-    settle(member.app.state.service.database)
 
     listed = member.get(f"{API}/me/devices").json()
 

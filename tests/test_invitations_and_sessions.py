@@ -156,6 +156,11 @@ def used_at(database: Database, token: str) -> dt.datetime:
         return row.used_at
 
 
+@pytest.fixture
+def settled() -> None:
+    """Not here, where it is looked at."""
+
+
 def find_and_wait(database: Database, token: str, now: dt.datetime) -> MemberOut | None:
     """Until the use is noted too, for which a reader does not wait."""
     found = asyncio.run(members.find_member(database, token, now))

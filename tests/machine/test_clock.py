@@ -5,7 +5,7 @@ import uuid
 from fastapi.testclient import TestClient
 
 from api.members import sign_in
-from tests.conftest import API, Clock, Join, settle
+from tests.conftest import API, Clock, Join
 
 BEGUN = "2026-04-20T18:00:00+00:00"
 JUMPS = [
@@ -74,4 +74,3 @@ def test_a_session_ends_by_its_rule_and_by_nothing_else(join: Join, clock: Clock
     ]:
         clock.set(time)
         assert ada.get(f"{API}/me").status_code == status, time
-        settle(ada.app.state.service.database)
