@@ -20,9 +20,9 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
+def database_url(newest_sqlite_url: str) -> str:
     """What is said here is the same on both databases."""
-    return sqlite_url
+    return newest_sqlite_url
 
 
 @pytest.fixture

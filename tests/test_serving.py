@@ -18,6 +18,7 @@ from fastapi.testclient import TestClient
 from typer.testing import Result
 from uvicorn.config import STARTUP_FAILURE
 
+from api import connections
 from api.connections import Connection
 from api.database import Database
 from api.members import Member
@@ -255,3 +256,14 @@ def test_a_head_within_the_limit_is_heard_in_packets_of_any_size(listening: int)
             for at in range(0, len(head), size):
                 connection.sendall(head[at : at + size])
             assert reply_of(connection)[0].status == 200
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_half_a_request_that_came_with_another_is_given_its_time_and_no_more(
+    listening: int, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(connections, "REQUEST_TAKES_S", 0.2)
+    with socket.create_connection(("127.0.0.1", listening), timeout=20) as connection:
+        connection.sendall(head_of(1) + b"POST")
+        assert reply_of(connection)[0].status == 200
+        assert connection.recv(1) == b"", "the connection has ended"

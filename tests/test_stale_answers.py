@@ -16,9 +16,9 @@ from tests.test_answers import QUIZ, answer
 
 
 @pytest.fixture
-def database_url(sqlite_url: str) -> str:
+def database_url(newest_sqlite_url: str) -> str:
     """What is asked here is not the database's affair."""
-    return sqlite_url
+    return newest_sqlite_url
 
 
 @pytest.fixture
