@@ -256,6 +256,25 @@ def test_nothing_of_an_erased_member_is_left_in_any_column(ada: TestClient, orga
         assert sum(tallied) == answers.scalar()
 
 
+def test_the_last_organizer_of_others_cannot_erase_themselves(
+    organizer: TestClient, member: TestClient
+):
+    refused = organizer.delete(f"{API}/me")
+
+    assert (refused.status_code, refused.json()) == (
+        409,
+        {
+            "detail": "the group needs an organizer; make another member one first, on the page "
+            "Members, or with readout members role NAME organizer",
+            "code": "conflict",
+        },
+    )
+    assert organizer.get(f"{API}/me").json()["name"] == "Grace", "nothing was erased"
+    other = member.get(f"{API}/me").json()["id"]
+    organizer.put(f"{API}/members/{other}/role", json={"role": "organizer"})
+    assert organizer.delete(f"{API}/me").status_code == 204
+
+
 # On its way -------------------------------------------------------------------------------------
 
 

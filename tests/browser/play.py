@@ -65,7 +65,8 @@ def on_a_phone(browser: Browser, site: str, role: str) -> Iterator[Page]:
 def everybody_can_use(page: Page, name: str, scheme: str) -> None:
     """Axe finds nothing in the explorer, in this scheme of colours."""
     page.evaluate("scheme => document.body.setAttribute('data-md-color-scheme', scheme)", scheme)
-    assert barriers(page, f"readout-{name}") == []
+    found = barriers(page, f"readout-{name}")
+    assert not found, found
 
 
 def stays_within_the_phone(page: Page) -> None:

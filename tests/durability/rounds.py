@@ -207,7 +207,7 @@ def fail_disk(
         with injecting(service, f"{calls}:error={error}:when={when}"):
             try:
                 # More than it takes to stop, which is a tenth of a second and many replies.
-                for item in islice(items("failing"), 10_000):
+                for item in islice(items("failing"), 2_000):
                     told.append(client.send(item)[0])
             except NO_REPLY:
                 pass

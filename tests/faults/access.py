@@ -208,7 +208,7 @@ FAULTS = [
     ),
     fault(
         "the-last-organizer-erases-themselves",
-        "tests/test_membership.py::test_the_last_organizer_of_others_cannot_erase_themselves",
+        "tests/test_leaving.py::test_the_last_organizer_of_others_cannot_erase_themselves",
         "api/rights.py",
         "    let_go(session, member.id)\n",
         "",
