@@ -11,8 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import alembic.command  # noqa: F401  a forked process need not import it again
+import pysqlite3  # noqa: F401
 import typer
-import uvicorn  # noqa: F401
+import uvicorn.lifespan.on
+import uvicorn.loops.asyncio
+import uvicorn.loops.auto  # noqa: F401
 
 import api.app  # noqa: F401
 from api import bounded, connections, engines

@@ -95,13 +95,22 @@ Script = Callable[[Client], None]
 
 
 def kill_at_call(
-    seeded: Seeded, folder: Path, calls: str, number: int, script: Script = posts
+    seeded: Seeded,
+    folder: Path,
+    calls: str,
+    number: int,
+    script: Script = posts,
+    checkpoint: int = 10,
 ) -> tuple[Counts, bool]:
-    """Kill the service at its `number`th of these system calls; also whether it came to that."""
+    """Kill the service at its `number`th of these system calls; also whether it came to that.
+
+    `checkpoint` is the number of pages after which the log is copied into the file: few, so that
+    a short script comes to that, too.
+    """
     file, ledger = seeded.copy(folder), Ledger(folder / "ledger")
     inject = [f"--inject={calls}:signal=SIGKILL:when={number}", "-o", "/dev/null"]
     url = f"sqlite:///{file}"
-    with serving(url, folder, strace=inject, checkpoint=10) as service:
+    with serving(url, folder, strace=inject, checkpoint=checkpoint) as service:
         try:
             script(Client(service.port, seeded.tokens[0], ledger))
         except NO_REPLY:

@@ -6,7 +6,6 @@ import http.client
 import itertools
 import json
 import multiprocessing
-import os
 import shutil
 import socket
 import subprocess
@@ -171,7 +170,6 @@ class Ledger:
 
     def note(self, event: str, item: "Item") -> None:
         self._file.write(json.dumps([event, item.kind, item.id, item.text]) + "\n")
-        os.fsync(self._file.fileno())
 
     def count(self, event: str) -> int:
         return sum(json.loads(line)[0] == event for line in self.path.read_text().splitlines())

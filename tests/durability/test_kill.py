@@ -26,16 +26,17 @@ def test_a_kill_at_any_moment_loses_nothing_acknowledged(seeded: Seeded, tmp_pat
 
 
 @pytest.mark.parametrize(
-    ("calls", "step", "requests"), [("fsync,fdatasync", 1, 60), ("pwrite64", 15, 10)]
+    ("calls", "step", "requests", "checkpoint"),
+    [("fsync,fdatasync", 1, 60, 60), ("pwrite64", 15, 10, 10)],
 )
 def test_a_kill_at_each_call_loses_nothing_acknowledged(
-    seeded: Seeded, tmp_path: Path, calls: str, step: int, requests: int
+    seeded: Seeded, tmp_path: Path, calls: str, step: int, requests: int, checkpoint: int
 ):
     """Until the service survives the script: no call is left at which it could be killed."""
     script = partial(posts, number=requests)
 
     def kill(number: int) -> tuple[Counts, bool]:
-        return kill_at_call(seeded, tmp_path / str(number), calls, number, script)
+        return kill_at_call(seeded, tmp_path / str(number), calls, number, script, checkpoint)
 
     with ThreadPoolExecutor(AT_ONCE) as pool:
         for first in itertools.count(1, AT_ONCE * step):
