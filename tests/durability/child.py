@@ -17,9 +17,12 @@ import uvicorn.lifespan.on
 import uvicorn.loops.asyncio
 import uvicorn.loops.auto  # noqa: F401
 
-import api.app  # noqa: F401
+import api.app
+import api.backup  # noqa: F401
 from api import bounded, connections, engines
 from api.console import load_settings, open_database
+from api.database import Database
+from api.migrate import migrate
 from api.serving import listen
 
 
@@ -63,6 +66,12 @@ def serve(
         listen(settings, "127.0.0.1", port)
     except typer.Exit as end:
         sys.exit(end.exit_code)
+
+
+def migrated(url: str) -> None:
+    database = Database(url)
+    migrate(database)
+    database.close()
 
 
 def work_traced(work: Callable[..., None], *given: Any) -> None:

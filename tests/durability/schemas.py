@@ -4,8 +4,9 @@ from pathlib import Path
 
 from api.backup import Damaged, backup, verify
 from api.database import Database
-from api.migrate import contents, migrate, newest, present
+from api.migrate import contents, newest, present
 from tests.conftest import ROOT, Clock
+from tests.durability import child
 from tests.durability.oracle import Counts, connect
 from tests.durability.rounds import killed_in
 from tests.durability.service import MEMBERS, Seeded
@@ -40,12 +41,6 @@ def held_at(url: str) -> Held:
     return found
 
 
-def migrated(url: str) -> None:
-    database = Database(url)
-    migrate(database)
-    database.close()
-
-
 def kill_migration(folder: Path, revision: str, calls: str, number: int) -> tuple[Counts, bool]:
     """Kill a migration at its `number`th of these calls; also whether it came to that.
 
@@ -53,11 +48,11 @@ def kill_migration(folder: Path, revision: str, calls: str, number: int) -> tupl
     """
     file = golden(folder, revision)
     before, url = held(file), f"sqlite:///{file}"
-    reached = killed_in(migrated, url, calls=calls, number=number)
+    reached = killed_in(child.migrated, url, calls=calls, number=number)
     database = opened(file)
     between = present(database)
     database.close()
-    migrated(url)
+    child.migrated(url)
     after = held(file)
     rows = sum(int(columns[""]) for columns in before.values())
     lost = [
@@ -71,18 +66,14 @@ def kill_migration(folder: Path, revision: str, calls: str, number: int) -> tupl
     return Counts(rows, rows, stored, len(lost), 0, wrong or ", ".join(lost)), reached
 
 
-def backed_up(file: Path, target: Path) -> None:
-    backup(file, target, Clock()())
-
-
 def kill_backup(seeded: Seeded, folder: Path, calls: str, number: int) -> tuple[Counts, bool]:
     """Kill a backup at its `number`th of these calls: there is a whole one, or none of its name."""
     file, target = seeded.copy(folder), folder / "copies" / "copy.sqlite3"
-    reached = killed_in(backed_up, file, target, calls=calls, number=number)
+    reached = killed_in(backup, file, target, Clock()(), calls=calls, number=number)
     named, wrong, stored = target.exists(), "", 0
     try:
         if not named:
-            backed_up(file, target)
+            backup(file, target, Clock()())
         stored = verify(target).rows["member"]
     except Damaged as error:
         wrong = str(error)

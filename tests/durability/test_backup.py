@@ -5,6 +5,7 @@ import itertools
 import os
 import random
 from contextlib import closing
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import NoReturn
@@ -204,7 +205,7 @@ def test_a_kill_leaves_the_old_database_or_the_restored_one(seeded: Seeded, tmp_
         with closing(connect(str(file))) as database:
             database.execute("UPDATE member SET name = 'of the old one'")
             database.commit()
-        if not killed_in(restored, copy, file, calls=CALLS, number=number):
+        if not killed_in(partial(restore, force=True), copy, file, NOW, calls=CALLS, number=number):
             break
         with closing(connect(str(file))) as database:
             assert database.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
@@ -212,10 +213,6 @@ def test_a_kill_leaves_the_old_database_or_the_restored_one(seeded: Seeded, tmp_
         assert len(names) == 4
         found |= set(names)
     assert len(found) == 2
-
-
-def restored(copy: Path, file: Path) -> None:
-    restore(copy, file, NOW, force=True)
 
 
 def test_the_commands_copy_check_restore_and_judge(seeded: Seeded, tmp_path: Path):

@@ -24,6 +24,7 @@ from api.members import sign_in
 from api.migrate import migrate, newest, present, revisions
 from api.settings import Settings
 from tests.conftest import API, CONTENT, Clock
+from tests.durability import child
 from tests.durability.oracle import clean, connect
 from tests.durability.schemas import (
     GOLDEN,
@@ -31,7 +32,6 @@ from tests.durability.schemas import (
     held,
     held_at,
     kill_migration,
-    migrated,
     opened,
 )
 
@@ -98,7 +98,7 @@ def test_nothing_is_lost_on_the_way_to_the_newest_schema(
 def test_a_database_is_copied_before_its_migration(tmp_path: Path, revision: str):
     file = golden(tmp_path, revision)
     before = held(file)
-    migrated(f"sqlite:///{file}")
+    child.migrated(f"sqlite:///{file}")
     with closing(connect(str(file))) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
@@ -110,7 +110,7 @@ def test_a_database_is_copied_before_its_migration(tmp_path: Path, revision: str
         restored = tmp_path / "host" / "readout.sqlite3"
         restore(copy, restored, Clock()())
         assert held(restored) == before  # the way back
-        migrated(f"sqlite:///{restored}")  # and on again
+        child.migrated(f"sqlite:///{restored}")  # and on again
         assert held(restored) == held(file)
 
 

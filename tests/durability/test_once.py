@@ -26,7 +26,7 @@ from tests.durability.service import Client, Item, Ledger, Seeded, items, seed, 
 EACH = 42  # items of each of eight clients, at three requests each in the middle: 1,008 requests
 # Items of each of eight outboxes on each database, and of each of four across restarts: 2,000.
 SENT, SENT_ON = 112, 52
-EDITS = 200  # of each of eight editors
+EDITS = {"sqlite": 200, "postgresql": 100}  # of each of eight editors
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -75,9 +75,10 @@ def test_an_id_is_one_members_and_means_one_thing(group: Group):
 
 
 def test_no_edit_of_a_note_is_lost(group: Group):
-    counts = edit_at_once(group, EDITS)
+    each = EDITS[group.url.partition(":")[0]]
+    counts = edit_at_once(group, each)
     assert clean(counts), counts
-    assert counts.stored == EDITORS * EDITS
+    assert counts.stored == EDITORS * each
 
 
 def test_stopping_loses_nothing_and_replies_to_all(seeded: Seeded, ledger: Ledger, tmp_path: Path):

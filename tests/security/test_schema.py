@@ -77,13 +77,21 @@ def test_every_reply_is_as_the_description_says(join: Join, monkeypatch: pytest.
         visitors = st.just(in_each_role(join, group))
         # What is refused changes nothing, so it goes first.
         for mode in (GenerationMode.NEGATIVE, GenerationMode.POSITIVE):
+            if mode is GenerationMode.NEGATIVE and not can_be_wrong(operation):
+                continue
             asked = given(visitors, cases(operation, mode, group))(ask)
-            with suppress(Unsatisfiable):  # where nothing is sent, nothing can be wrong with it
+            with suppress(Unsatisfiable):  # an optional header of text is never wrong, too
                 search(each)(asked)()
 
     assert "\n".join(wrong[:10]) == ""
     assert sum(statuses.values()) > 200 * each
     assert {200, 201, 204, 401, 403, 404, 422, 428} <= set(statuses)
+
+
+def can_be_wrong(operation: Any) -> bool:
+    """Whether a call could be one that the description forbids: not where any text will do."""
+    given = operation.definition.raw.get("parameters", [])
+    return bool(operation.body) or any(set(one["schema"]) - {"type", "title"} for one in given)
 
 
 def checks(case: Any) -> list[Any]:
