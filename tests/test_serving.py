@@ -1,6 +1,7 @@
 """`readout serve`: what it says before it listens, and how it ends."""
 
 import datetime as dt
+import gc
 import http.client
 import json
 import resource
@@ -136,8 +137,11 @@ def end_of(sqlite_url: str, folder: Path) -> int:
     database = Database(sqlite_url)
     migrate(database)
     database.close()
-    with pytest.raises(typer.Exit) as ended:
-        listen(settings, "127.0.0.1", unused_port())
+    try:
+        with pytest.raises(typer.Exit) as ended:
+            listen(settings, "127.0.0.1", unused_port())
+    finally:
+        gc.unfreeze()  # this process goes on
     return ended.value.exit_code
 
 
@@ -172,6 +176,21 @@ def test_the_service_has_as_many_connections_as_the_system_grants(
         assert resource.getrlimit(resource.RLIMIT_NOFILE) == (most, most)
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (given, most))
+
+
+def test_no_look_for_garbage_passes_through_what_stays(
+    sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """With hundreds of thousands of objects, each look is a tenth of a second without replies."""
+    looked_at: list[tuple[int, int]] = []
+
+    def run(_: uvicorn.Server) -> None:
+        looked_at.append((len(gc.get_objects()), gc.get_freeze_count()))
+
+    monkeypatch.setattr(uvicorn.Server, "run", run)
+    end_of(sqlite_url, tmp_path)
+    [(still, spared)] = looked_at
+    assert spared > 100 * still
 
 
 @pytest.fixture

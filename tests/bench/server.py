@@ -14,6 +14,7 @@ from api.grading import check_response
 from api.members import MemberDep
 from api.quizzes import QuizDep, find_question
 from api.service import NowDep, ServiceDep
+from api.serving import spare_what_stays
 from api.telling import AnswerIn, AnswerOut
 from api.wire import Conflict
 
@@ -72,6 +73,7 @@ def main(port: int) -> None:
     # The example quiz is open on this day.
     app: FastAPI = create_app(clock=lambda: dt.datetime(2026, 3, 10, 18, tzinfo=dt.UTC))
     app.include_router(router)
+    spare_what_stays()
     uvicorn.run(app, port=port, log_level="warning", server_header=False)
 
 
