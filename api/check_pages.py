@@ -22,6 +22,7 @@ def check_pages(content: Content, pages: dict[str, Page], files: Iterable[str]) 
     """What is wrong with the text of the pages; every path is relative to the project."""
     site = Site(content, pages, files)
     problems = []
+    noted: dict[str, str] = {}  # by the id of a member's note: the page where it stands
     for path, page in pages.items():
         rules: list[Found] = [
             _headings(path, page, content),
@@ -35,7 +36,7 @@ def check_pages(content: Content, pages: dict[str, Page], files: Iterable[str]) 
         if _folder(path) == "library" and path in content.documents:
             rules.append(_sections(page))
         if _folder(path) == "meetings":
-            rules.append(_notes(page))
+            rules.append(_notes(path, page, noted))
         if _folder(path) != "quizzes":  # a question's id is judged among all questions
             rules.append(_ids(page))
         problems += [Problem(path, line, message) for rule in rules for line, message in rule]
@@ -48,15 +49,16 @@ def _folder(path: str) -> str:
     return PurePosixPath(path).parent.name
 
 
-def _notes(page: Page) -> Found:
+def _notes(path: str, page: Page, noted: dict[str, str]) -> Found:
     """Members' notes that the service could not take back from the file."""
     for mark in find_damaged(page.text):
         yield page.first_line + mark.line - 1, f"note {mark.note_id}: {DAMAGED}"
-    seen = set()
     for block in read_blocks(page.text):
-        if block.note_id in seen:
-            yield page.line(block.start), f"note {block.note_id}: {TWICE}"
-        seen.add(block.note_id)
+        if other := noted.get(block.note_id):
+            elsewhere = f"it stands in {other} too; keep it under the meeting that it is about"
+            why = TWICE if other == path else elsewhere
+            yield page.line(block.start), f"note {block.note_id}: {why}"
+        noted.setdefault(block.note_id, path)
 
 
 # Structure ---------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """Notes that members write under a meeting or an entry. Every version of every note is kept."""
 
 import datetime as dt
+import unicodedata
 import uuid
 from functools import lru_cache
 from html import escape
@@ -298,15 +299,20 @@ def search_notes(session: Session, words: str, member: MemberOut, most: int) -> 
 
     A group writes some thousands of notes in its life; reading them all takes milliseconds.
     """
-    sought = words.casefold().split()
+    sought = _folded(words).split()
     rows = session.exec(
         newest()
         .where(may_see(member))
         .order_by(col(NoteRevision.saved_at).desc(), col(Note.id))
         .execution_options(yield_per=100)
     )
-    found = (row for row in rows if all(word in row[1].body.casefold() for word in sought))
+    found = (row for row in rows if all(word in _folded(row[1].body) for word in sought))
     return list(islice(found, most))
+
+
+def _folded(text: str) -> str:
+    """For comparing: without capitals, and an accent is the same however it was typed."""
+    return unicodedata.normalize("NFC", text.casefold())
 
 
 def note_out(row: Row, member: MemberOut, shelf: Shelf) -> NoteOut:

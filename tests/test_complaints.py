@@ -276,3 +276,16 @@ def test_the_notes_in_a_meeting(root: Path):
         f"docs/meetings/2026-03-12.md:{line}: note {note}: {text}"
         for line, note, text in [(13, one, TWICE), (19, two, DAMAGED), (22, three, DAMAGED)]
     ]
+
+
+def test_a_note_stands_under_one_meeting(root: Path):
+    one = f"{'1' * 8}-0000-4000-8000-000000000000"
+    block = f"<!-- note {one} version 1 -->\n\nA note.\n\n<!-- end of note {one} -->\n"
+    for day in ("12", "19"):
+        text = f"---\ndate: 2026-03-{day}\n---\n\n## Published notes\n\n{block}"
+        (root / "docs" / "meetings" / f"2026-03-{day}.md").write_text(text)
+    [complaint] = complaints(root)
+    assert complaint == (
+        f"docs/meetings/2026-03-19.md:7: note {one}: it stands in docs/meetings/2026-03-12.md too; "
+        "keep it under the meeting that it is about"
+    )
