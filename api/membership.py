@@ -220,8 +220,5 @@ def let_go(session: Session, member_id: str) -> None:
         _keep_an_organizer(session, session.get_one(Member, member_id))
 
 
-NOT_TOLD = {"code_hash", "member_id", "made_by_id", "used_at"}
-
-
 def _out(row: Invitation) -> InvitationOut:
-    return InvitationOut(id=row.code_hash[:NAMED_BY], **row.model_dump(exclude=NOT_TOLD))
+    return InvitationOut(id=row.code_hash[:NAMED_BY], **row.model_dump())

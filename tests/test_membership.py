@@ -45,6 +45,24 @@ def test_an_organizer_invites_by_a_link_that_is_told_once(organizer: TestClient)
     ]
 
 
+def test_members_are_listed_by_name_and_invitations_by_age(
+    organizer: TestClient, join: Join, clock: Clock
+):
+    for name in ("Bo", "Zoe", "Bo", "Al", "Bo", "Bo", "Bo"):
+        join(name)
+    for names in (["Zoe", "Yi", "Xu", "Wu"], ["Al", "Bo", "Cy"]):
+        for name in names:
+            invited(organizer, name=name)
+        clock.now += timedelta(minutes=1)
+
+    people = [(row["name"], row["id"]) for row in organizer.get(f"{API}/members").json()]
+    assert [name for name, _ in people] == ["Al", *["Bo"] * 5, "Grace", "Zoe"]
+    assert people == sorted(people), "who has the same name stays in place"
+    open_ = organizer.get(f"{API}/invitations").json()
+    assert {row["name"] for row in open_[:4]} == {"Zoe", "Yi", "Xu", "Wu"}
+    assert open_ == sorted(open_, key=lambda row: (row["made_at"], row["id"]))
+
+
 def test_an_invitation_taken_back_opens_nothing(organizer: TestClient):
     made = invited(organizer)
 
@@ -52,7 +70,8 @@ def test_an_invitation_taken_back_opens_nothing(organizer: TestClient):
 
     assert join_by(made["link"], organizer) == 404
     assert organizer.get(f"{API}/invitations").json() == []
-    assert organizer.delete(f"{API}/invitations/{made['id']}").status_code == 404
+    again = organizer.delete(f"{API}/invitations/{made['id']}")
+    assert (again.status_code, again.json()["detail"]) == (404, "no open invitation has this id")
 
 
 def test_an_invitation_that_expired_is_listed_no_more(organizer: TestClient, clock: Clock):
@@ -148,7 +167,12 @@ def test_who_organizes_no_more_has_no_invitation_in_hand(
 
 def test_the_last_organizer_stays(organizer: TestClient, join: Join):
     grace = id_of(organizer)
-    assert organizer.delete(f"{API}/members/{grace}").status_code == 409
+    refused = organizer.delete(f"{API}/members/{grace}")
+    assert refused.status_code == 409
+    assert refused.json()["detail"] == (
+        "the group needs an organizer; make another member one first, on the page Members, or "
+        "with readout members role NAME organizer"
+    )
 
     join("Eve", "organizer")
     assert organizer.delete(f"{API}/members/{grace}").status_code == 204
@@ -203,6 +227,7 @@ def test_nobody_decides_about_who_is_not_there(organizer: TestClient):
         organizer.post(f"{API}/members/nobody/code"),
     ):
         assert (ask.status_code, ask.json()["code"]) == (404, "not-found")
+        assert ask.json()["detail"] == "no member has this id"
 
 
 def test_an_erased_member_is_listed_no_more(organizer: TestClient, member: TestClient):
