@@ -25,6 +25,7 @@ from api.migrate import migrate
 
 NOW = dt.datetime(2026, 3, 10, 18, 0, tzinfo=dt.UTC)
 TEXTS = "SELECT text FROM t ORDER BY rowid"
+write_soon = Database.write_soon  # as it is, though other tests wait for it
 
 
 @pytest.fixture
@@ -477,6 +478,94 @@ def test_another_error_is_not_tried_again(sqlstate: str | None, monkeypatch: pyt
 
     with pytest.raises(DBAPIError):
         database_module._again_if_asked(meeting(1, sqlstate))
+
+
+# What nobody waits for ---------------------------------------------------------------------------
+
+
+def storing(session: Session, items: Sequence[str]) -> list[str]:
+    for text in items:
+        run(session, "INSERT INTO t VALUES (?)", text)
+    return list(items)
+
+
+def test_of_what_nobody_waits_for_one_of_a_name_is_under_way(database: Database):
+    with held(database):
+        for name, text in [("a", "1"), ("a", "2"), ("b", "3")]:
+            write_soon(database, name, storing, text)
+        assert (set(database.soon), database.waiting) == ({"a", "b"}, 2)
+
+    database.write(adding("4"))
+    assert (texts(database), database.soon) == (["1", "3", "4"], {})
+    write_soon(database, "a", storing, "5")
+    database.write(adding("6"))
+    assert texts(database) == ["1", "3", "4", "5", "6"]
+
+
+def test_what_nobody_waits_for_is_let_go_where_it_fails(database: Database):
+    with held(database):
+        futures = [database._enqueue(adding(str(number))) for number in range(1_000)]
+        write_soon(database, "a", storing, "one too many")
+        assert database.soon == {}
+    for future in futures:
+        future.result(10)
+    write_soon(database, "a", storing, "7")  # it is there already
+    database.write(adding("1000"))
+    assert (len(texts(database)), database.soon) == (1_001, {})
+    database.failure = "the disk is gone"
+    write_soon(database, "a", storing, "after it failed")
+    assert database.soon == {}
+
+
+def test_on_postgresql_of_what_nobody_waits_for_one_of_a_name_is_under_way(postgresql_url: str):
+    database = Database(postgresql_url)
+    go_on, stored = threading.Event(), []
+
+    def slowly(session: Session, items: Sequence[str]) -> list[str]:
+        assert go_on.wait(30)
+        stored.extend(run(session, "SELECT %s::text", item).scalar() for item in items)
+        return list(items)
+
+    for name, text in [("a", "1"), ("a", "2"), ("b", "3")]:
+        write_soon(database, name, slowly, text)
+    assert set(database.soon) == {"a", "b"}
+    go_on.set()
+    database._later.submit(int).result(10)
+    assert (stored, database.soon) == (["1", "3"], {})
+    database.close()
+
+
+def test_what_is_deleted_leaves_the_file_and_the_log(database: Database, file: Path):
+    database.write(adding("a word of a kind"))
+    database.write(lambda session: run(session, "DELETE FROM t"))
+    assert any(b"a word of a kind" in path.read_bytes() for path in file.parent.glob("*.sqlite3*"))
+
+    database.leave_no_trace()
+
+    found = [path.read_bytes() for path in file.parent.glob(f"{file.name}*")]
+    assert found and not any(b"a word of a kind" in content for content in found)
+
+
+def test_that_something_may_be_left_is_told_and_ends_nothing(
+    database: Database, file: Path, monkeypatch: pytest.MonkeyPatch, caplog
+):
+    monkeypatch.setattr(engines, "BUSY_TIMEOUT_MS", 10)
+    with locked(file), caplog.at_level(logging.WARNING, "readout"):
+        database.leave_no_trace()
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "what was erased may be in the file until another erasure: "
+        "the database cannot be written anew: database is locked"
+    ]
+
+
+def test_on_postgresql_nothing_is_written_anew(
+    postgresql_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    database = Database(postgresql_url)
+    monkeypatch.setattr(database_module, "make_anew", lambda _: pytest.fail("it was"))
+    database.leave_no_trace()
+    database.close()
 
 
 def test_on_postgresql_each_write_is_counted_and_nothing_waits(postgresql_url: str):
