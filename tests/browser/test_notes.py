@@ -36,6 +36,11 @@ HELD = """([method, isHeard]) => {
   };
 }"""
 
+DRAFT = """async (place) => {
+  const { draft } = await import("/assets/elements/outbox.js");
+  return (await draft(place))?.body ?? null;
+}"""
+
 STORES_NOTHING = """
   window.opens = IDBFactory.prototype.open;
   IDBFactory.prototype.open = () => { throw new Error('blocked'); };
@@ -97,13 +102,14 @@ def rewrite(page: Page, written: dict, text: str) -> None:
 
 
 def expect_draft(page: Page, place: str, text: str | None) -> None:
-    page.wait_for_function(
-        """async ([place, text]) => {
-          const { draft } = await import("/assets/elements/outbox.js");
-          return ((await draft(place))?.body ?? null) === text;
-        }""",
-        arg=[place, text],
-    )
+    """What is on the disk, now or soon. `wait_for_function` would take a promise for a yes."""
+    found = None
+    for _ in range(100):
+        found = page.evaluate(DRAFT, place)
+        if found == text:
+            return
+        page.wait_for_timeout(50)
+    assert found == text
 
 
 def hold(page: Page, method: str, is_heard: bool = False) -> None:
@@ -839,3 +845,237 @@ def test_a_page_without_script_says_what_is_missing(browser: Browser, group: Gro
     page.goto(f"meetings/{MEETING}/")
     expect(page.get_by_text("Not yet.")).to_be_visible()
     context.close()
+
+
+# Whatever else happens meanwhile ----------------------------------------------------------------
+
+
+def overtaken(page: Page, group: Group, ada: httpx.Client) -> None:
+    """Ada's change meets another one, and the ways to go on are shown."""
+    written = note(ada, "a\nb\nc\nd")
+    page.locator(".notes article").get_by_role("button", name="Edit").click()
+    page.get_by_label("Change the note").fill("A\nb\nc\nd")
+    group.member("Grace", "organizer").put(
+        f"notes/{written['id']}", json={"body": "a\nb\nc\nD"}, headers={"If-Match": '"1"'}
+    ).raise_for_status()
+    page.get_by_role("button", name="Save change").click()
+    expect(page.get_by_role("button", name="Put both together")).to_be_visible()
+
+
+def test_what_is_typed_beside_the_ways_to_go_on_is_kept(
+    page: Page, group: Group, ada: httpx.Client
+):
+    overtaken(page, group, ada)
+    page.get_by_label("Change the note").fill("A\nb\nc\nd and more")
+
+    expect(page.get_by_role("button", name="Put both together")).to_have_count(0)
+    page.get_by_role("button", name="Keep my text").click()
+    expect(page.get_by_label("Change the note")).to_have_value("A\nb\nc\nd and more")
+    page.get_by_role("button", name="Save change").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    assert bodies(ada) == ["A\nb\nc\nd and more"]
+
+
+@pytest.mark.parametrize("way", ["Put both together", "Take theirs"])
+def test_there_is_a_way_back_to_ones_own_text(
+    page: Page, group: Group, ada: httpx.Client, way: str
+):
+    overtaken(page, group, ada)
+    page.get_by_role("button", name=way).click()
+    page.get_by_role("button", name="Back to my text").click()
+
+    expect(page.get_by_label("Change the note")).to_have_value("A\nb\nc\nd")
+    page.get_by_role("button", name="Save change").click()
+    expect(page.get_by_text("Saved.")).to_be_visible()
+    assert bodies(ada) == ["A\nb\nc\nd"]
+
+
+def taken_out(page: Page) -> None:
+    """Leave the page and come back, as instant navigation does: the script goes on."""
+    page.evaluate("""() => {
+      const left = document.querySelector("readout-notes");
+      window.left = left;
+      const again = document.createElement("readout-notes");
+      Object.assign(again.dataset, left.dataset);
+      left.replaceWith(again);
+    }""")
+
+
+def test_a_text_on_its_way_takes_no_newer_draft_with_it(page: Page, ada: httpx.Client):
+    hold(page, "POST")
+    write(page, "First, slow.")
+    send(page, "Save note")
+    taken_out(page)
+    write(page, "Second, precious.")
+    page.evaluate("window.letGo()")
+    page.wait_for_function("() => left.editor.said.textContent === 'Saved.'")
+    page.wait_for_timeout(200)
+
+    expect_draft(page, f"note {MEETING}", "Second, precious.")
+    page.reload()
+    expect(page.get_by_label("Your note")).to_have_value("Second, precious.")
+    assert bodies(ada) == ["First, slow."]
+
+
+def test_cancel_drops_the_draft_of_this_form_alone(
+    page: Page, context: BrowserContext, ada: httpx.Client
+):
+    written = note(ada, "One.")
+    other = context.new_page()
+    for tab in (other, page):
+        visit(tab)
+        tab.get_by_role("button", name="Edit").click()
+    other.get_by_label("Change the note").fill("Begun, and given up.")
+    rewrite(page, written, "An hour of changes.")
+    other.get_by_role("button", name="Cancel").click()
+    expect(other.get_by_label("Change the note")).to_have_count(0)
+    page.wait_for_timeout(500)  # what should not happen would have happened
+
+    expect_draft(page, f"note-change {written['id']}", "An hour of changes.")
+
+
+def test_a_text_is_never_saved_under_another_name(page: Page, group: Group, ada: httpx.Client):
+    write(page, "Mine alone.")
+    bo = group.member("Bo")
+    page.context.clear_cookies()
+    group.enter(page.context, bo)
+    other = page.context.new_page()
+    visit(other)  # Bo is here now, and another tab is still Ada's
+    page.get_by_role("button", name="Save note").click()
+
+    expect(page.get_by_text("another member is signed in here now")).to_be_visible()
+    expect(page.get_by_label("Your note")).to_have_value("Mine alone.")
+    assert bodies(bo) == []
+
+
+def test_an_unfinished_change_takes_no_words_that_are_typed_elsewhere(
+    page: Page, ada: httpx.Client
+):
+    written = note(ada, "One.")
+    page.get_by_role("button", name="Edit").click()
+    rewrite(page, written, "One, changing")
+    page.add_init_script(f"({HELD})(['GET', false])")
+    page.reload()
+    page.wait_for_function("() => window.isHeld")
+    page.get_by_label("Your note").press_sequentially("before")
+    page.evaluate("setInterval(() => window.letGo(), 50)")
+    expect(page.get_by_label("Change the note")).to_have_value("One, changing")
+    page.keyboard.type(" and after")
+
+    expect(page.get_by_label("Your note")).to_have_value("before and after")
+    expect(page.get_by_label("Change the note")).to_have_value("One, changing")
+
+
+def test_a_note_that_waited_is_called_saved_once_it_is(page: Page, ada: httpx.Client):
+    page.context.set_offline(True)
+    write(page, "Later.")
+    page.get_by_role("button", name="Save note").click()
+    expect(page.get_by_text("Not sent yet. Your note is kept")).to_be_visible()
+    page.context.set_offline(False)
+
+    expect(page.locator(".note-editor .said")).to_have_text("Saved.")
+    assert bodies(ada) == ["Later."]
+
+
+def test_a_double_click_deletes_nothing_and_opens_one_history(page: Page, ada: httpx.Client):
+    note(ada, "One.")
+    page.get_by_role("button", name="Delete").dblclick()
+    page.get_by_role("button", name="History").dblclick()
+
+    expect(page.locator(".history")).to_have_count(1)
+    expect(page.get_by_role("button", name="History")).to_have_attribute("aria-expanded", "true")
+    assert bodies(ada) == ["One."]
+    page.get_by_role("button", name="Edit").click()
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_role("button", name="Delete")).to_have_text("Delete")
+
+
+def test_who_deleted_a_note_is_told(page: Page, ada: httpx.Client):
+    note(ada, "One.")
+    page.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete now").click()
+
+    expect(page.get_by_text("Deleted.")).to_be_focused()
+
+
+def test_an_open_history_follows_its_note(page: Page, ada: httpx.Client):
+    written = note(ada, "One.")
+    page.get_by_role("button", name="History").click()
+    expect(page.locator(".history summary")).to_have_count(1)
+    change(ada, written, body="Two.")
+
+    expect(page.locator(".history summary")).to_have_count(2)
+
+
+def test_what_a_member_may_do_follows_their_role(page: Page, group: Group, ada: httpx.Client):
+    grace = group.member("Grace", "organizer")
+    note(grace, "Not Ada's.")
+    article = page.locator(".notes article")
+    expect(article.get_by_role("button", name="History")).to_be_visible()
+    expect(article.get_by_role("button", name="Edit")).to_have_count(0)
+    grace.put(f"members/{ada.id}/role", json={"role": "organizer"}).raise_for_status()
+
+    expect(article.get_by_role("button", name="Edit")).to_be_visible()
+
+
+def test_who_is_a_member_no_more_is_told_at_once(page: Page, group: Group, ada: httpx.Client):
+    grace = group.member("Grace", "organizer")
+    note(grace, "Of the group.")
+    expect(page.locator(".notes article")).to_have_count(1)
+    grace.delete(f"members/{ada.id}").raise_for_status()
+
+    expect(page.locator(".notes")).to_contain_text("Ask an organizer for a join link")
+    expect(page.get_by_text("Of the group.")).to_have_count(0)
+
+
+def test_what_waits_is_shown_to_who_is_signed_in_no_more(
+    page: Page, group: Group, ada: httpx.Client
+):
+    page.context.set_offline(True)
+    write(page, "Never sent.")
+    page.get_by_role("button", name="Save note").click()
+    expect(page.locator(".waiting")).to_contain_text("Never sent.")
+    group.member("Grace", "organizer").delete(f"members/{ada.id}").raise_for_status()
+    page.context.set_offline(False)
+    page.reload()
+
+    expect(page.locator(".notes")).to_contain_text("Ask an organizer for a join link")
+    expect(page.locator(".waiting")).to_contain_text("Never sent.")
+
+
+def test_a_note_that_was_refused_stands_in_the_form_alone(page: Page, ada: httpx.Client):
+    for text in ("x" * 16_385, "x" * 16_386):
+        write(page, text)
+        page.get_by_role("button", name="Save note").click()
+        expect(page.locator(".note-editor .said")).to_contain_text("Rejected: ")
+    write(page, "Shorter.")
+    page.get_by_role("button", name="Save note").click()
+
+    expect(page.locator(".note-editor .said")).to_have_text("Saved.")
+    expect(page.locator(".waiting")).to_have_count(0)
+    assert bodies(ada) == ["Shorter."]
+
+
+def test_notes_of_others_move_nothing_from_under_a_hand(
+    page: Page, group: Group, ada: httpx.Client
+):
+    for number in range(6):
+        note(ada, f"{number}\n\n" * 9)
+    expect(page.locator(".notes article")).to_have_count(6)
+    field = page.get_by_label("Your note")
+    field.fill("Ready.")
+    before = field.bounding_box()["y"]
+    note(group.member("Bo"), "Many\n\nlines\n\n" * 9)
+    expect(page.locator(".notes article")).to_have_count(7)
+
+    assert abs(field.bounding_box()["y"] - before) < 2
+
+
+def test_a_page_that_was_left_asks_no_more(page: Page, ada: httpx.Client):
+    hold(page, "GET")
+    page.wait_for_function("() => window.isHeld")
+    page.evaluate("document.querySelector('readout-notes').remove()")
+    page.evaluate("() => { isHeld = false; letGo(); }")
+    page.wait_for_timeout(6_000)
+
+    assert not page.evaluate("isHeld")

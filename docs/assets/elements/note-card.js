@@ -65,7 +65,7 @@ export async function change(id, { body, visibility, version, tried = [] }) {
 }
 
 export class NoteCard {
-  /** `changed` is called when the list should be asked for again. */
+  /** `changed` is called when the list should be asked for again, with what there is to say. */
   constructor(changed) {
     this.changed = changed;
     this.by = h("p", { class: "by" });
@@ -76,8 +76,8 @@ export class NoteCard {
   }
 
   show(note) {
-    const before = JSON.stringify(this.note);
-    if (before === JSON.stringify(note)) return;
+    const before = this.note;
+    if (JSON.stringify(before) === JSON.stringify(note)) return;
     this.note = note;
     const { author, created_at, updated_at, version, html, visibility, id } = note;
     const facts = [author, moment(created_at)];
@@ -86,15 +86,17 @@ export class NoteCard {
     const words = facts.join(" · ");
     const where = publication(note);
     this.by.replaceChildren(words, ...(where ? [" · ", where] : []));
+    this.element.setAttribute("aria-label", `Note by ${words}`);
     fill(this.text, html);
+    if (this.past && before.version !== version) this.showHistory();
     if (this.editing) {
       const isOurs = this.editing.version === version || this.editing.hasTried(note);
       this.tell(isOurs ? "" :
         "Somebody else has just changed this note. Saving will show you both texts.");
-    } else if (!this.actions.children.length) {
-      this.offer();
-      if (note.may_change) this.takeUp(`note-change ${id}`);
+      return;
     }
+    if (before?.may_change !== note.may_change) this.offer();
+    if (!before && note.may_change) this.takeUp(`note-change ${id}`);
   }
 
   /** The note is gone: so is its card, unless somebody is writing in it. */
@@ -115,11 +117,12 @@ export class NoteCard {
   offer() {
     const button = (label, does) => {
       const made = h("button", { class: "md-button", type: "button" }, label);
-      made.addEventListener("click", () => does(made));
+      // Of a double click the second press asks for nothing.
+      made.addEventListener("click", ({ detail }) => detail < 2 && does(made));
       return made;
     };
     this.history = button("History", (pressed) => this.toggleHistory(pressed));
-    this.history.setAttribute("aria-expanded", "false");
+    this.history.setAttribute("aria-expanded", String(Boolean(this.past)));
     const may = this.note.may_change
       ? [button("Edit", () => this.edit()), button("Delete", (pressed) => this.remove(pressed))]
       : [];
@@ -129,12 +132,13 @@ export class NoteCard {
   /** What was being changed when the page was left is being changed again, unless it was saved. */
   async takeUp(place) {
     const draft = await outbox.draft(place);
-    if (draft && isSame(draft, this.note)) await outbox.dropDraft(place);
-    else if (draft) this.edit();
+    if (draft && isSame(draft, this.note)) await outbox.dropDraft(place, draft);
+    else if (draft) this.edit(undefined, { takesFocus: false }); // somebody may be writing elsewhere
   }
 
-  async edit(body) {
+  async edit(body, { takesFocus = true } = {}) {
     if (this.editing) return;
+    this.offer(); // a deletion that was begun is begun no more
     const end = () => {
       this.editing.element.remove();
       this.editing = null;
@@ -162,7 +166,7 @@ export class NoteCard {
     else this.editing.changed();
     this.text.hidden = this.actions.hidden = true;
     this.element.insertBefore(this.editing.element, this.said);
-    this.editing.text.focus();
+    if (takesFocus) this.editing.text.focus();
   }
 
   /** An older text takes the place of none that is being written. */
@@ -190,7 +194,7 @@ export class NoteCard {
     const headers = { "If-Match": `"${this.note.version}"` };
     const reply = await call(`notes/${this.note.id}`, { method: "DELETE", headers }).catch(() => null);
     button.textContent = "Delete";
-    if (reply?.ok || reply?.status === 404) this.changed();
+    if (reply?.ok || reply?.status === 404) this.changed("Deleted.");
     else if (!reply) {
       this.tell("It is not known whether the note was deleted: no reply came from the service. Try again later.");
     } else this.tell(reply.status === 412
@@ -203,10 +207,17 @@ export class NoteCard {
       this.past.remove();
       this.past = null;
     } else {
-      const { history } = await import("./note-history.js");
-      this.past = await history(this.note, (body) => this.bringBack(body));
+      this.past = h("div", {}); // until it is there
       this.element.append(this.past);
+      this.showHistory();
     }
     button.setAttribute("aria-expanded", String(Boolean(this.past)));
+  }
+
+  async showHistory() {
+    const { past } = this;
+    const { history } = await import("./note-history.js");
+    const versions = await history(this.note, (body) => this.bringBack(body));
+    if (this.past === past) past.replaceChildren(versions);
   }
 }

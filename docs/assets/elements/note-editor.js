@@ -31,7 +31,7 @@ const SAID = {
   saved: () => "Saved.",
   kept: ({ why }) =>
     why === "signed-out"
-      ? "Not sent. Your note is kept on this device; it is sent when you are signed in again."
+      ? "Not sent. Your note is kept on this device; it is sent when the same member signs in again."
       : "Not sent yet. Your note is kept on this device and will be sent later.",
   rejected: ({ why }, isKept) => `Rejected: ${why}. ${kept(isKept)}`,
   refused: ({ why }, isKept) =>
@@ -41,6 +41,8 @@ const SAID = {
   away: (_, isKept) => `Not saved: this device is offline. ${kept(isKept)}`,
   gone: (_, isKept) => `Not saved: the note was deleted meanwhile. ${kept(isKept)}`,
   conflict: (_, isKept) => `Not saved: the note was changed meanwhile. ${kept(isKept)}`,
+  another: () =>
+    "Not saved: another member is signed in here now. Copy your text before you leave this page.",
   lost: (_, isKept) =>
     "It is not known whether your note was saved: no reply came from the service. " +
     `${kept(isKept)} Save again later; it is stored once.`,
@@ -87,7 +89,7 @@ export class NoteEditor {
       const give = h("button", { class: "md-button", type: "button" }, "Cancel");
       give.addEventListener("click", () => {
         if (this.sending) return; // it cannot be taken back any more
-        outbox.dropDraft(this.place);
+        outbox.dropDraft(this.place, this.value);
         cancel();
       });
       buttons.push(give);
@@ -152,11 +154,12 @@ export class NoteEditor {
 
   /** Take up the draft of an earlier visit, unless `isStored(draft)`: then it is done with. */
   async restore(isStored = () => false) {
+    this.member = await outbox.remembered(); // whose text it is
     const kept = await outbox.draft(this.place);
     const draft = typeof kept === "string" ? { body: kept } : kept; // as an earlier version kept it
     this.hasRead = true;
     this.saves.disabled = false;
-    if (draft && isStored(draft)) await outbox.dropDraft(this.place);
+    if (draft && isStored(draft)) await outbox.dropDraft(this.place, draft);
     else if (draft) this.takeUp(draft);
     if (this.touched) outbox.saveDraft(this.place, this.value);
   }
@@ -171,6 +174,7 @@ export class NoteEditor {
       // An older draft does not tell; then nobody is taken to have chosen anew.
       this.readBefore = draft.readBefore ?? draft.visibility;
     }
+    if (!draft.body.trim()) return;
     this.said.textContent = this.hasTried(this.value)
       ? "It is not known whether this was saved. Save it again; it is stored once."
       : "This is what you had not saved yet.";
@@ -185,6 +189,8 @@ export class NoteEditor {
 
   changed() {
     this.touched = true;
+    this.waitsFor = null;
+    this.merging?.remove(); // it lacks what was typed since
     if (this.hasRead) outbox.saveDraft(this.place, this.value);
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.show(), PREVIEW_MS);
@@ -219,6 +225,11 @@ export class NoteEditor {
     this.said.textContent = "Sending…";
     this.choices.hidden = true;
     const sent = this.value;
+    if (await this.isAnothers()) {
+      this.sending = false;
+      this.said.textContent = SAID.another();
+      return;
+    }
     // Who leaves the page before the reply comes does not know whether this was saved.
     if (!this.hasTried(sent)) {
       this.tried = [...sent.tried, { body: sent.body, visibility: sent.visibility }];
@@ -235,15 +246,31 @@ export class NoteEditor {
     }
     if (outcome.state === "conflict") this.choose(outcome);
     if (typedOn) this.said.append(" What you typed since then is not saved yet.");
+    this.waitsFor = outcome.state === "kept" ? sent.id : null;
     if (!isThere || typedOn) {
-      outbox.saveDraft(this.place, this.value);
+      // Where the page was left meanwhile, a newer form may have a newer draft.
+      if (this.element.isConnected) outbox.saveDraft(this.place, this.value);
       return;
     }
     this.text.value = "";
     this.touched = false;
     this.shown.replaceChildren();
-    await outbox.dropDraft(this.place);
+    await outbox.dropDraft(this.place, sent);
     this.done?.(outcome);
+  }
+
+  /** Whether who is signed in here is not who was when the text was begun. */
+  async isAnothers() {
+    const now = await outbox.remembered();
+    this.member ??= now;
+    return Boolean(now) && now.id !== this.member.id;
+  }
+
+  /** What waited on this device has come to an end: the words of then are true no more. */
+  hear({ entry, state }) {
+    if (entry.id !== this.waitsFor || state === "kept") return;
+    this.said.textContent = state === "saved" ? SAID.saved() : ""; // a refusal has its own card
+    this.waitsFor = null;
   }
 
   /** What the next save will be: of the same note, or of another; and on which version. */
@@ -277,28 +304,36 @@ export class NoteEditor {
   choose({ current, merged }) {
     const theirs = fill(h("div", { class: "preview" }), current.html);
     const readers = this.adoptVisibility(current.visibility);
-    const take = (label, body, words) => {
+    const put = (body, words, ...ways) => {
+      this.version = current.version;
+      this.usesCrlf = endsAllLinesWithCrlf(current.body);
+      this.set({ body });
+      this.changed();
+      this.choices.replaceChildren(h("p", { class: "buttons" }, ...ways));
+      this.choices.hidden = !ways.length;
+      this.said.textContent = `${words} ${readers}`.trim();
+      this.text.focus();
+    };
+    const way = (label, act) => {
       const button = h("button", { class: "md-button", type: "button" }, label);
-      button.addEventListener("click", () => {
-        this.version = current.version;
-        this.usesCrlf = endsAllLinesWithCrlf(current.body);
-        this.set({ body });
-        this.changed();
-        this.choices.hidden = true;
-        this.said.textContent = `${words} ${readers}`.trim();
-        this.text.focus();
-      });
+      button.addEventListener("click", act);
       return button;
     };
+    const keep = (body) => put(body, "Your text replaces theirs when you save.");
+    const take = (label, body, words) => way(label, () => {
+      const mine = this.body; // nothing that was typed is thrown away
+      put(body, words, ...(mine === body ? [] : [way("Back to my text", () => keep(mine))]));
+    });
     const ways = [
-      take("Keep my text", this.body, "Your text replaces theirs when you save."),
+      way("Keep my text", () => keep(this.body)),
       take("Take theirs", current.body, "This is their text."),
     ];
     if (merged) {
       const words = merged.conflicts
         ? "Both texts are in it; where they differ they stand between <<<<<<< and >>>>>>>. Mend, then save."
         : "Both changes are in it. Read it, then save.";
-      ways.unshift(take("Put both together", merged.body, words));
+      this.merging = take("Put both together", merged.body, words);
+      ways.unshift(this.merging);
     }
     this.choices.replaceChildren(
       h("p", {}, "What it says now:"), theirs, ...(readers ? [h("p", {}, readers)] : []),

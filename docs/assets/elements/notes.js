@@ -15,7 +15,11 @@ class ReadoutNotes extends HTMLElement {
   connectedCallback() {
     this.disconnected = new AbortController();
     const { signal } = this.disconnected;
-    const heard = ({ detail }) => detail.entry.path === "notes" && this.list();
+    const heard = ({ detail }) => {
+      if (detail.entry.path !== "notes") return;
+      this.editor.hear(detail);
+      this.list();
+    };
     outbox.news.addEventListener("settled", heard, { signal });
     document.addEventListener("visibilitychange", () => this.later(0), { signal });
     if (!this.editor) this.build();
@@ -39,7 +43,7 @@ class ReadoutNotes extends HTMLElement {
     this.where = meeting ? { meeting } : { entry };
     this.cards = new Map();
     this.notes = h("div", { class: "notes" });
-    this.news = h("p", { class: "news", role: "status" });
+    this.news = h("p", { class: "news", role: "status", tabindex: -1 });
     this.editor = new NoteEditor({
       place: `note ${meeting ?? entry}`,
       label: "Your note (Markdown)",
@@ -76,7 +80,7 @@ class ReadoutNotes extends HTMLElement {
 
   later(milliseconds) {
     clearTimeout(this.timer);
-    if (!this.opened || !this.inView || document.hidden || !this.isMember) return;
+    if (!this.isConnected || !this.opened || !this.inView || document.hidden || !this.isMember) return;
     this.timer = setTimeout(() => this.list(), milliseconds);
   }
 
@@ -110,12 +114,16 @@ class ReadoutNotes extends HTMLElement {
       this.say(
         "Members read and write notes here. Ask an organizer for a join link. ",
         h("a", { href: new URL("join/", root) }, "How to join"));
+      await this.showWaiting(await outbox.remembered());
       return;
     }
     const query = new URLSearchParams(this.where);
     const headers = this.etag ? { "If-None-Match": this.etag } : {};
     const reply = member && (await call(`notes?${query}`, { headers }).catch(() => null));
-    if (reply?.status === 401) outbox.whoIsHere({ again: true });
+    if (reply?.status === 401 && !(await outbox.whoIsHere({ again: true })).member) {
+      this.again = true;
+      return;
+    }
     if (reply?.ok) {
       this.etag = reply.etag;
       this.show(reply.data);
@@ -137,6 +145,8 @@ class ReadoutNotes extends HTMLElement {
 
   /** Cards stay where they are while their note does: somebody may be writing in one. */
   show(notes) {
+    const inHand = this.contains(document.activeElement) ? document.activeElement : null;
+    const at = inHand?.getBoundingClientRect().top;
     const first = !this.known;
     const fresh = notes.filter(({ id, mine }) => !this.cards.has(id) && !mine).length;
     const kept = new Set(notes.map(({ id }) => id));
@@ -144,7 +154,7 @@ class ReadoutNotes extends HTMLElement {
       if (!kept.has(id) && card.leave()) this.cards.delete(id);
     }
     notes.forEach((note, index) => {
-      const card = this.cards.get(note.id) ?? new NoteCard(() => this.list());
+      const card = this.cards.get(note.id) ?? new NoteCard((words) => this.listAnd(words));
       this.cards.set(note.id, card);
       card.show(note);
       const there = this.notes.children[index];
@@ -152,15 +162,27 @@ class ReadoutNotes extends HTMLElement {
     });
     this.known = true;
     if (!first && fresh) this.news.textContent = fresh === 1 ? "A new note." : `${fresh} new notes.`;
+    // What somebody is about to press stays where it is.
+    if (inHand?.isConnected) window.scrollBy(0, inHand.getBoundingClientRect().top - at);
+  }
+
+  async listAnd(words) {
+    await this.list();
+    if (!words) return;
+    this.news.textContent = words;
+    this.news.focus();
   }
 
   async showWaiting(member) {
     const entries = await outbox.entriesOf(member ?? (await outbox.remembered()));
     const [name, slug] = Object.entries(this.where)[0];
     const mine = entries.filter(({ path, body }) => path === "notes" && body[name] === slug);
-    for (const element of this.notes.querySelectorAll(".waiting")) element.remove();
     const sent = mine.filter(({ id }) => !this.cards.has(id)); // another tab may be clearing up
     this.waiting = sent.length;
+    const shown = JSON.stringify(sent);
+    if (shown === this.shownWaiting) return; // somebody may be about to press in one
+    this.shownWaiting = shown;
+    for (const element of this.notes.querySelectorAll(".waiting")) element.remove();
     this.notes.append(...sent.map((entry) => waiting(entry, () => this.list())));
   }
 
@@ -174,6 +196,8 @@ class ReadoutNotes extends HTMLElement {
     if (first.body !== body || first.visibility !== visibility) {
       outcome = await this.writeOver(outcome, id, { body, visibility, version: 1, tried });
     }
+    // The form holds what was refused; a browser that stores nothing has nothing to let go.
+    if (outcome.state === "rejected") await outbox.discard(id).catch(() => undefined);
     this.list();
     return outcome;
   }
