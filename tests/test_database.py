@@ -185,6 +185,15 @@ def test_a_reference_to_nobody_is_refused(database: Database, database_url: str)
     opened.close()
 
 
+def test_an_error_does_not_tell_what_was_to_be_stored(database: Database):
+    """It is logged, and printed by a command."""
+    database.write(lambda session: session.add(member("1")))
+    with pytest.raises(sa.exc.IntegrityError) as refused:
+        database.write(lambda session: session.add(member("1", "Grace Hopper")))
+    assert "INSERT INTO member" in str(refused.value)
+    assert "Grace" not in str(refused.value)
+
+
 def test_times_come_back_in_utc(database: Database):
     east = dt.datetime(2026, 3, 10, 20, 0, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     database.write(

@@ -320,6 +320,27 @@ def test_a_meeting_file_that_cannot_be_written_is_named(
     assert (again.exit_code, again.stderr) == (0, "")  # unchanged: nothing to say
 
 
+def test_a_disk_that_is_full_is_said_without_the_note(
+    run: Run, root: Path, member: TestClient, sqlite_url: str
+):
+    note = {"meeting": "2026-03-12", "body": "Public.", "visibility": "public"}
+    assert member.post(f"{API}/notes", json=note).status_code == 201
+    run("notes", "export", "2026-03-12")
+    file = root / "docs" / "meetings" / "2026-03-12.md"
+    file.write_bytes(file.read_bytes().replace(b"Public.", b"Changed."))
+    full = "CREATE TRIGGER full BEFORE INSERT ON note_revision BEGIN {} END"
+    member.app.state.service.database.write(
+        lambda session: session.connection().exec_driver_sql(
+            full.format("SELECT RAISE(ABORT, 'database or disk is full');")
+        )
+    )
+
+    assert failed(run("notes", "import", "2026-03-12")) == (
+        f"cannot use the database {sqlite_url}: database or disk is full; "
+        "readout doctor says what to do"
+    )
+
+
 def test_a_note_with_both_sides_of_a_change_is_left_out_and_named(run: Run, member: TestClient):
     body = "<<<<<<< on the site\na\n=======\nb\n>>>>>>> in the file\n"
     note = {"meeting": "2026-03-12", "body": body, "visibility": "public"}
