@@ -394,7 +394,7 @@ def test_an_export_that_was_ended_before_it_could_say_so_makes_no_conflict(site:
     assert texts(site.file) == {ONE: "a\nb\nC"}
 
 
-@pytest.mark.parametrize("text", [" \n", "x" * (LARGEST_NOTE + 1)])
+@pytest.mark.parametrize("text", [" \n", "x" * (LARGEST_NOTE + 1), "a\x00b"])
 def test_what_is_no_note_is_left_in_the_file(site: Site, text: str):
     site.write(ONE, "One.")
     site.export()
@@ -405,6 +405,19 @@ def test_what_is_no_note_is_left_in_the_file(site: Site, text: str):
     site.write(ONE, "Two.")
     assert site.export().notes == []
     assert texts(site.file) == {ONE: text}
+
+
+def test_a_character_that_the_service_refuses_is_named(site: Site):
+    site.write(ONE, "One.")
+    site.export()
+    site.edit_file(ONE, "a\x00b")
+
+    (told,) = note_sync.take_back(site.database, site.file, {}, NOW)
+
+    assert told.why == (
+        "its text in the file holds a character that cannot be stored; "
+        "remove NUL and lone surrogates"
+    )
 
 
 def test_a_text_that_takes_too_long_to_set_is_left_in_the_file(site: Site, monkeypatch):
