@@ -220,11 +220,11 @@ def test_who_gives_no_name_takes_no_quiz(run: Run):
 
 def test_a_meeting_quiz_is_asked_of_the_address_that_was_served_last(run: Run, tmp_path: Path):
     (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "address").write_text("gopher://example.org")
+    (tmp_path / "cache" / "address").write_text("http://127.0.0.1:9")
 
     done = run("quiz", "take", "example")
 
-    assert failed(done) == "gopher://example.org is no web address; write http://127.0.0.1:8000"
+    assert failed(done).startswith("the quiz service at http://127.0.0.1:9 is not reachable: ")
 
 
 # The database -------------------------------------------------------------------------------------
