@@ -238,6 +238,19 @@ def test_a_database_that_lost_its_version_is_refused(database: Database):
         migrate(database)
 
 
+def test_a_database_of_another_program_is_left_as_it_is(sqlite_url: str):
+    database = Database(sqlite_url)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE bookmarks (url TEXT)")
+
+    file = sa.make_url(sqlite_url).database
+    with pytest.raises(Unusable, match=f"^{file} is a database of another program; name another"):
+        migrate(database)
+    with database.engine.connect() as connection:
+        assert sa.inspect(connection).get_table_names() == ["bookmarks"]
+    database.close()
+
+
 def test_a_database_of_a_later_version_is_refused(sqlite_url: str):
     database = Database(sqlite_url)
     migrate(database)
