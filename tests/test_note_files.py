@@ -708,6 +708,20 @@ def test_the_commands_say_what_they_cannot_do(
     assert f"{path} was left out, as said above; readout check says what to mend" in broken.stderr
 
 
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_import_that_left_a_file_out_has_failed(
+    command: Callable, checkout: Path, client: TestClient
+):
+    assert command("import").returncode == 0
+    path = checkout / "meetings" / "2026-03-11.md"
+    path.write_bytes("---\ndate: 2026-03-11\n---\n\né\n".encode("latin-1"))
+
+    done = command("import")
+
+    assert done.returncode == 1
+    assert f"{path} was left out, as said above; readout check says what to mend" in done.stderr
+
+
 def test_without_the_content_nothing_is_carried(readout: Callable, sqlite_url: str, tmp_path: Path):
     folder = tmp_path / "elsewhere"
     where = {"READOUT_DATABASE_URL": sqlite_url, "READOUT_CONTENT_DIR": str(folder)}
