@@ -113,7 +113,7 @@ def _forget_abandoned(folder: Path) -> None:
 def verify(file: Path) -> Manifest:
     """Whether a backup is as it was made. Raises Damaged."""
     if not file.is_file():
-        raise Damaged(f"no file {file}")
+        raise Damaged(f"{file} is no file" if file.exists() else f"no file {file}")
     for companion in COMPANIONS:
         stray = file.with_name(file.name + companion)
         if stray.exists():
@@ -141,6 +141,8 @@ def restore(file: Path, target: Path, now: dt.datetime, *, force: bool = False) 
     Raises Damaged if the backup is, Unusable if that would replace a database without `force`, or
     one that is in use, or one that a newer version made, or a folder; OSError if the disk is full.
     """
+    if target.is_symlink():  # it stays, and what it leads to is replaced
+        target = target.resolve()
     manifest = verify(file)
     if manifest.schema_revision not in revisions():
         raise Unusable(

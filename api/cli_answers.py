@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from api.console import fail, load_settings, need_content, open_database
+from api.console import fail, load_settings, need_content, open_database, usable
 
 if TYPE_CHECKING:
     from api.service import Service
@@ -23,11 +23,12 @@ def open_service() -> "Iterator[Service]":
     settings = load_settings()
     need_content(settings)
     open_database(settings).close()
-    opened = service.open_service(settings, lambda: dt.datetime.now(dt.UTC))
-    try:
-        yield opened
-    finally:
-        opened.database.close()
+    with usable(settings):  # to the end: a disk may be full by then
+        opened = service.open_service(settings, lambda: dt.datetime.now(dt.UTC))
+        try:
+            yield opened
+        finally:
+            opened.database.close()
 
 
 def agenda(

@@ -1,6 +1,6 @@
 """`readout notes`: carry members' notes into the files of meetings, and back."""
 
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -85,6 +85,8 @@ def import_notes(
         for slug in [meeting] if meeting else sorted(service.content.meetings):
             _, text = _read(service, slug)
             _tell(note_sync.take_back(service.database, text, titles, service.clock()))
+        if not meeting:
+            _fail_if_left_out(service)
 
 
 def _read(service: "Service", meeting: str) -> "tuple[Path, str]":
@@ -95,12 +97,25 @@ def _read(service: "Service", meeting: str) -> "tuple[Path, str]":
     if meeting not in service.content.meetings:
         path = service.settings.content_dir / "meetings" / f"{meeting}.md"
         if path.name == f"{meeting}.md" and path.is_file():
-            fail(f"{path} was left out, as said above; readout check says what to mend")
+            _fail_as_left_out(path)
         fail(
             f"no meeting is recorded for {meeting!r}; {nearest(meeting, service.content.meetings)}"
         )
     path = meeting_file(service.content, meeting)
     return path, read_text(path)
+
+
+def _fail_if_left_out(service: "Service") -> None:
+    """What a file that cannot be read says of notes has not been taken."""
+    from api.markup import markdown_files
+
+    for path in markdown_files(service.content.folder / "meetings"):
+        if path.stem not in service.content.meetings:
+            _fail_as_left_out(path)
+
+
+def _fail_as_left_out(path: "Path") -> NoReturn:
+    fail(f"{path} was left out, as said above; readout check says what to mend")
 
 
 def _tell(told: "list[Told]") -> None:

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -30,8 +30,10 @@ def backup(
         target = file or copies.default_target(source, now)
         manifest = copies.backup(source, target, now)
         old = copies.forget_old(target, keep) if keep else []
-    except (Unusable, copies.Damaged, OSError) as error:
+    except (Unusable, copies.Damaged) as error:
         fail(str(error))
+    except OSError as error:
+        _fail_by(error)
     typer.echo(str(target))
     rows = sum(manifest.rows.values())
     typer.echo(f"{rows:,} rows, {manifest.bytes:,} bytes, sha256 {manifest.sha256}", err=True)
@@ -62,11 +64,20 @@ def restore(
             return
         target = copies.database_file(load_settings().database_url)
         restored = copies.restore(file, target, dt.datetime.now(dt.UTC), force=force)
-    except (Unusable, copies.Damaged, OSError) as error:
+    except (Unusable, copies.Damaged) as error:
         fail(str(error))
+    except OSError as error:
+        _fail_by(error)
     typer.echo(f"restored {target} as it was at {restored.manifest.made_at:%Y-%m-%d %H:%M:%S} UTC")
     if restored.kept:
         typer.echo(f"what was there is in {restored.kept}")
+
+
+def _fail_by(error: OSError) -> NoReturn:
+    from api.engines import remedy
+
+    where = f"{error.filename}: " if error.filename else ""  # a disk that is full names no file
+    fail(f"{where}{error.strerror}; {remedy(error)}")
 
 
 def migrate() -> None:

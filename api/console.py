@@ -39,21 +39,37 @@ def load_settings(**given: object) -> "Settings":
         return Settings(**given)  # type: ignore[arg-type]
     except ValidationError as error:
         first = error.errors()[0]
-        fail(f"READOUT_{str(first['loc'][0]).upper()}: {first['msg']}")
+        reason = first["msg"].removeprefix("Value error, ")
+        fail(f"READOUT_{str(first['loc'][0]).upper()}: {reason}")
 
 
 def remember_address(settings: "Settings") -> None:
     """Keep the address that is served, so that `readout invite` prints links to it."""
-    settings.cache_dir.mkdir(parents=True, exist_ok=True)
-    (settings.cache_dir / "address").write_text(settings.base, "utf-8")
+    from api.replacing import replace
+
+    kept = settings.cache_dir / "address"
+    try:
+        settings.cache_dir.mkdir(parents=True, exist_ok=True)
+        replace(kept, settings.base.encode())
+    except OSError as error:  # a convenience: the service starts without
+        typer.echo(
+            f"readout: cannot write {kept}: {error.strerror}; "
+            "for links that lead here, set READOUT_BASE_URL",
+            err=True,
+        )
 
 
 def last_address(settings: "Settings") -> str:
     """The address that was last served from here, unless the environment names one."""
-    kept = settings.cache_dir / "address"
-    if not os.environ.get("READOUT_BASE_URL") and kept.is_file():
-        return kept.read_text("utf-8")
-    return settings.base
+    from api.settings import is_address
+
+    if os.environ.get("READOUT_BASE_URL"):
+        return settings.base
+    try:
+        served = (settings.cache_dir / "address").read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):  # never served, or no file of ours
+        return settings.base
+    return served if is_address(served) else settings.base
 
 
 def open_database(settings: "Settings") -> "Database":

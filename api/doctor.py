@@ -74,7 +74,7 @@ def _sqlite(url: str) -> Iterator[Finding]:
     try:
         file.stat()
     except FileNotFoundError:
-        yield Finding(f"no database {file}", "readout serve makes one; or restore a backup")
+        yield Finding(f"no database {file}", f"readout serve makes one; {_or_restore(file)}")
         return
     yield from _told(_opened(url))
     yield from _backups(backups_of(file))
@@ -152,7 +152,7 @@ def _database(database: Database) -> Iterator[Finding]:
         known = revision is None or revision in revisions()
         yield Finding(
             f"the database has schema {revision or 'none'}, this version needs {newest()}",
-            "readout migrate"
+            _migrate(database, revision)
             if known
             else "install the newer version of Readout, or restore a backup from before it",
         )
@@ -173,6 +173,19 @@ def _database(database: Database) -> Iterator[Finding]:
             f"{newest_moment:%Y-%m-%d %H:%M}",
             "set the clock; quizzes open and close, and sessions end, by it",
         )
+
+
+def _migrate(database: Database, revision: str | None) -> str:
+    """What to do about an older schema. A database without any may have been emptied."""
+    if revision is None and database.is_sqlite:
+        return f"readout migrate; {_or_restore(database_file(database.url))}"
+    return "readout migrate"
+
+
+def _or_restore(file: Path) -> str:
+    newest_backup = _newest_backup(backups_of(file))
+    named = f": readout restore {newest_backup} --force" if newest_backup else ""
+    return f"or restore a backup{named}"
 
 
 def _checked(check: str, rows: sa.CursorResult[Any]) -> Finding:
@@ -198,22 +211,24 @@ def _moments(connection: sa.Connection) -> Iterator[dt.datetime]:
                 yield moment
 
 
+def _newest_backup(folder: Path) -> Path | None:
+    return max(folder.glob("readout-*Z.sqlite3"), default=None)
+
+
 def _backups(folder: Path) -> Iterator[Finding]:
-    files = sorted(folder.glob("readout-*Z.sqlite3"))
-    if not files:
+    file = _newest_backup(folder)
+    if file is None:
         yield Finding(f"no backup in {folder}", "readout backup, once a day: see docs/operating.md")
         return
     try:
-        manifest = verify(files[-1])
+        manifest = verify(file)
     except Damaged as error:
         yield Finding(f"the newest backup is damaged: {error}", "readout backup")
         return
     age = dt.datetime.now(dt.UTC) - manifest.made_at
     if age < -A_CLOCK_MAY_DIFFER:
-        yield Finding(
-            f"{files[-1]} was made by a clock that ran ahead", "rename it or take it away"
-        )
+        yield Finding(f"{file} was made by a clock that ran ahead", "rename it or take it away")
     elif age > BACKUP_LASTS:
         yield Finding(f"the newest backup is {age.days} days old", "readout backup, once a day")
     else:
-        yield Finding(f"the newest backup is whole: {files[-1]}")
+        yield Finding(f"the newest backup is whole: {file}")

@@ -46,6 +46,7 @@ def sqlite_engine(url: str, *, writes: bool) -> sa.Engine:
     engine = sa.create_engine(
         url,
         module=driver,
+        hide_parameters=True,  # an error is logged, and what members wrote is in the parameters
         poolclass=sa.QueuePool,
         pool_size=1 if writes else 8,
         max_overflow=0,
@@ -128,6 +129,7 @@ def postgresql_engine(url: str) -> sa.Engine:
     try:
         return sa.create_engine(
             address,
+            hide_parameters=True,
             isolation_level="SERIALIZABLE",
             pool_size=8,
             max_overflow=0,

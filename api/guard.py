@@ -1,6 +1,5 @@
 """What every request passes and every reply carries: same origin for changes, security headers."""
 
-import re
 from ipaddress import ip_address
 
 from starlette.datastructures import Headers
@@ -9,11 +8,10 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.policy import said_by
-from api.settings import Settings
+from api.settings import HOST, Settings
 
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 LARGEST_BODY = 65_536  # bytes
-HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
 
 SITE_POLICY = (
     "default-src 'self'; {scripts}; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "

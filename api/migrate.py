@@ -51,6 +51,11 @@ def present(database: Database) -> str | None:
             "the database has members and no schema version; restore a backup: "
             "see docs/operating.md"
         )
+    if database.is_sqlite and revision is None and set(tables) - {"alembic_version"}:
+        raise Unusable(
+            f"{database.engine.url.database} is a database of another program; "
+            "name another file in READOUT_DATABASE_URL"
+        )
     return revision
 
 

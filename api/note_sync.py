@@ -6,8 +6,9 @@ members say, so neither text is thrown away: both are revisions, and the newest 
 
 import datetime as dt
 from collections import Counter
-from typing import Literal, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import update
 from sqlmodel import Session, col, select
 
@@ -24,13 +25,14 @@ from api.note_files import (
     write_blocks,
 )
 from api.notes import LARGEST_NOTE, Note, NoteRevision, Written, add_revision, newest, rendered
-from api.wire import TooSlow
+from api.wire import Storable, TooSlow
 
 TRIES = 5  # a member may save the note while the texts are compared
 TOO_LARGE = (
     f"the texts of the file and of the site are together larger than {LARGEST_NOTE:,} bytes;"
     " put into one of them what the other should keep, and make them alike"
 )
+STORABLE = TypeAdapter(Annotated[str, Storable])
 HIDDEN = "its author shows it to everybody no more; remove it from the file"
 
 What = Literal["unchanged", "changed", "merged", "both kept", "left alone"]
@@ -130,9 +132,8 @@ def _plan(block: Block, seen: Seen) -> Plan | Told:
         return Told(block.note_id, "unchanged")
     if there == seen.here:
         return Plan(Told(block.note_id, "unchanged"))
-    if not there.strip() or len(there.encode()) > LARGEST_NOTE:
-        why = f"its text in the file is empty or larger than {LARGEST_NOTE:,} bytes"
-        return Told(block.note_id, "left alone", why)
+    if why := _unfit(there):
+        return Told(block.note_id, "left alone", f"its text in the file {why}")
     if seen.here == seen.base:
         return Plan(Told(block.note_id, "changed"), ((there, None),))
     # Whoever wrote the text of the site is named for the merged one, which holds it.
@@ -141,6 +142,17 @@ def _plan(block: Block, seen: Seen) -> Plan | Told:
         return Told(block.note_id, "left alone", TOO_LARGE)
     told = Told(block.note_id, "both kept" if merged.conflicts else "merged")
     return Plan(told, ((there, None), (merged.text, seen.editor_id)))
+
+
+def _unfit(text: str) -> str:
+    """Why a text can be no note, as the service would say it; empty if it can."""
+    if not text.strip() or len(text.encode()) > LARGEST_NOTE:
+        return f"is empty or larger than {LARGEST_NOTE:,} bytes"
+    try:
+        STORABLE.validate_python(text)
+    except ValidationError as error:
+        return str(error.errors()[0]["ctx"]["error"])
+    return ""
 
 
 def _merged(base: str, here: str, there: str) -> merging.Merged:

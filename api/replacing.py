@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -10,7 +11,8 @@ def replace(file: Path, data: bytes) -> None:
     unfinished = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         unfinished.write_bytes(data)
-        shutil.copymode(file, unfinished)
+        with suppress(FileNotFoundError):  # a new one
+            shutil.copymode(file, unfinished)
         unfinished.replace(file)
     finally:
         unfinished.unlink(missing_ok=True)

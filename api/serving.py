@@ -1,6 +1,7 @@
 """Start the whole product: build the site, migrate the database, listen."""
 
 import datetime as dt
+import errno
 import gc
 import logging
 import os
@@ -13,7 +14,15 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from api.console import ROOT, fail, load_settings, open_database, remember_address, usable
+from api.console import (
+    ROOT,
+    fail,
+    load_settings,
+    need_content,
+    open_database,
+    remember_address,
+    usable,
+)
 from api.settings import Settings
 
 if TYPE_CHECKING:
@@ -39,9 +48,10 @@ def build_site(settings: Settings, *, preview: bool = False) -> None:
 
 
 def serve(host: str, port: int, *, build: bool, preview: bool) -> None:
+    _check_port(host, port)
     given = {} if os.environ.get("READOUT_BASE_URL") else {"base_url": f"http://{host}:{port}"}
     settings = load_settings(**given)
-    _check_port(host, port)
+    need_content(settings)
     _begin_log(settings)
     if preview:
         settings = settings.model_copy(update={"site_dir": settings.cache_dir / "preview"})
@@ -56,13 +66,13 @@ def serve(host: str, port: int, *, build: bool, preview: bool) -> None:
         if not is_current(ROOT, settings):
             typer.echo("Building the site ...", err=True)
             build_site(settings)
+    remember_address(settings)
     from api.members import invite_first_organizer
 
     now = dt.datetime.now(dt.UTC)
     with usable(settings):
         code = database.write(lambda session: invite_first_organizer(session, now))
     database.close()
-    remember_address(settings)
     typer.echo(f"Readout is at {settings.base}/")
     if code:
         typer.echo(
@@ -117,6 +127,7 @@ def worker() -> "FastAPI":
 
     try:
         settings = load_settings()
+        need_content(settings)
         _begin_log(settings)
         return _opened(settings)
     except typer.Exit as end:
@@ -168,6 +179,8 @@ def _check_port(host: str, port: int) -> None:
         except PermissionError:
             fail(f"port {port} is reserved; choose one above 1023: make serve PORT=8001")
         except OSError as error:
+            if isinstance(error, socket.gaierror) or error.errno == errno.EADDRNOTAVAIL:
+                fail(f"--host {host}: {error.strerror}; name an address of this machine")
             other = port + 1 if port < 65535 else 8000
             fail(
                 f"port {port} of {host} cannot be used ({error.strerror}); "

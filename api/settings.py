@@ -3,15 +3,40 @@
 import re
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+if TYPE_CHECKING:
+    from sqlalchemy import URL
+
 DATABASE = re.compile(r"sqlite:///.|postgres(ql)?(\+psycopg)?://")
+# What the header Host of a request may be: a name or an address, and perhaps a port.
+HOST = re.compile(r"([A-Za-z0-9.-]+|\[[0-9A-Fa-f:.]+\])(:[0-9]{1,5})?")
+ADDRESS = re.compile(rf"https?://{HOST.pattern}(/[^\s?#]*)?")
 # A browser sends an origin in this form. `*` and `null` are none, and any site could send them.
 ORIGIN = re.compile(r"https?://[a-z0-9.-]+(:[0-9]+)?|https?://\[[0-9a-f:]+\](:[0-9]+)?")
+
+
+def is_address(text: str) -> bool:
+    """Whether a site can be reached there: join links begin with it."""
+    try:
+        return bool(ADDRESS.fullmatch(text)) and urlsplit(text).port != 0
+    except ValueError:  # a port above 65535, or no address in the brackets
+        return False
+
+
+def _check_server(url: "URL") -> None:
+    # After a bare @ in a password, the rest of it would be told as a host that is not found.
+    if "@" in f"{url.host}{url.database}":
+        raise ValueError("the host or the name holds an @; write @ in a password as %40")
+
+
+def _check_file(url: "URL") -> None:
+    if url.query or (url.database or "").startswith("file:"):
+        raise ValueError("sqlite:/// takes the path of a file alone, without file: and without ?")
 
 
 def _split(given: object) -> object:
@@ -41,7 +66,6 @@ class Settings(BaseSettings):
     site_dir: Path = Field(default=Path("site"), description="The folder of the built site.")
     base_url: str = Field(
         default="http://127.0.0.1:8000",
-        pattern=r"^https?://[^\s/]+",
         description="The address under which members reach the site; join links begin with it.",
     )
     cors_origins: Listed = Field(
@@ -76,6 +100,17 @@ class Settings(BaseSettings):
         default=0, ge=0, lt=2**31, description="The seed of all that the demos draw at random."
     )
 
+    @field_validator("base_url")
+    @classmethod
+    def _is_an_address(cls, given: str) -> str:
+        address = given.strip()
+        if not is_address(address):
+            raise ValueError(
+                f"{address!r} is no address of a site; write https://site.example, perhaps with "
+                "a port from 1 to 65535 and a path"
+            )
+        return address
+
     @field_validator("database_url")
     @classmethod
     def _is_a_database(cls, given: str) -> str:
@@ -84,6 +119,16 @@ class Settings(BaseSettings):
                 "no address of a database that Readout knows; write sqlite:///data/readout.sqlite3 "
                 "or postgresql://user@host/name"
             )
+        from sqlalchemy import make_url  # `check` goes without
+        from sqlalchemy.exc import ArgumentError
+
+        try:
+            url = make_url(given)
+        except (ValueError, ArgumentError):  # which may show a piece of the password
+            raise ValueError(
+                "the port is no number; write @ and : in a password as %40 and %3A"
+            ) from None
+        (_check_file if given.startswith("sqlite:") else _check_server)(url)
         return given
 
     @field_validator("cors_origins")

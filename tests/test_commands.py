@@ -198,6 +198,11 @@ def test_a_note_is_split_and_accounted_for(invoke: Invoke, tmp_path: Path):
     [
         ({"READOUT_SEED": "-1"}, "READOUT_SEED: Input should be greater than or equal to 0"),
         (
+            {"READOUT_DATABASE_URL": "postgresql://h:secret/x"},
+            "READOUT_DATABASE_URL: the port is no number; "
+            "write @ and : in a password as %40 and %3A",
+        ),
+        (
             {"READOUT_CONTENT_DIR": "nowhere"},
             "no folder nowhere; start in the project, or set READOUT_CONTENT_DIR",
         ),
@@ -387,3 +392,15 @@ def test_an_invitation_leads_to_the_address_that_was_last_served(invoke: Invoke,
     assert invoke("invite", "Ada", **there).stdout.startswith("http://127.0.0.1:8123/join#")
     named = invoke("invite", "Bo", READOUT_BASE_URL="https://group.example.org", **there)
     assert named.stdout.startswith("https://group.example.org/join#")
+
+
+@pytest.mark.parametrize("kept", [b"\xff", b"address", b""])
+def test_what_is_no_address_leads_nobody_astray(invoke: Invoke, tmp_path: Path, kept: bytes):
+    (tmp_path / "address").write_bytes(kept)
+    done = invoke(
+        "invite",
+        "Ada",
+        READOUT_DATABASE_URL=f"sqlite:///{tmp_path / 'readout.sqlite3'}",
+        READOUT_CACHE_DIR=str(tmp_path),
+    )
+    assert done.stdout.startswith("http://127.0.0.1:8000/join#")

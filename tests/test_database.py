@@ -185,6 +185,15 @@ def test_a_reference_to_nobody_is_refused(database: Database, database_url: str)
     opened.close()
 
 
+def test_an_error_does_not_tell_what_was_to_be_stored(database: Database):
+    """It is logged, and printed by a command."""
+    database.write(lambda session: session.add(member("1")))
+    with pytest.raises(sa.exc.IntegrityError) as refused:
+        database.write(lambda session: session.add(member("1", "Grace Hopper")))
+    assert "INSERT INTO member" in str(refused.value)
+    assert "Grace" not in str(refused.value)
+
+
 def test_times_come_back_in_utc(database: Database):
     east = dt.datetime(2026, 3, 10, 20, 0, tzinfo=dt.timezone(dt.timedelta(hours=2)))
     database.write(
@@ -227,6 +236,19 @@ def test_a_database_that_lost_its_version_is_refused(database: Database):
     )
     with pytest.raises(Unusable, match="has members and no schema version; restore a backup"):
         migrate(database)
+
+
+def test_a_database_of_another_program_is_left_as_it_is(sqlite_url: str):
+    database = Database(sqlite_url)
+    with database.engine.begin() as connection:
+        connection.exec_driver_sql("CREATE TABLE bookmarks (url TEXT)")
+
+    file = sa.make_url(sqlite_url).database
+    with pytest.raises(Unusable, match=f"^{file} is a database of another program; name another"):
+        migrate(database)
+    with database.engine.connect() as connection:
+        assert sa.inspect(connection).get_table_names() == ["bookmarks"]
+    database.close()
 
 
 def test_a_database_of_a_later_version_is_refused(sqlite_url: str):

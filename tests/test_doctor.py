@@ -139,6 +139,25 @@ def test_there_is_no_database(settings: Settings):
     )
 
 
+def test_a_database_that_was_emptied_is_migrated_or_restored(settings: Settings):
+    file, now = file_of(settings), dt.datetime.now(dt.UTC)
+    emptied = f"the database has schema none, this version needs {revisions()[-1]}"
+    copy = default_target(file, now)
+    backup(file, copy, now)
+    file.write_bytes(b"")
+    assert only(settings) == (
+        emptied,
+        f"readout migrate; or restore a backup: readout restore {copy} --force",
+    )
+    copy.unlink()
+    assert wrong(settings)[emptied] == "readout migrate; or restore a backup"
+
+
+def test_an_empty_postgresql_is_migrated(settings: Settings, postgresql_url: str):
+    there = settings.model_copy(update={"database_url": postgresql_url})
+    assert list(wrong(there).values()) == ["readout migrate"]
+
+
 def test_the_database_cannot_be_opened(settings: Settings, monkeypatch: pytest.MonkeyPatch):
     def refuse(url: str) -> None:
         raise doctor.Unusable("SQLite 3.40.1 can corrupt a file")

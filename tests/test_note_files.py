@@ -394,7 +394,7 @@ def test_an_export_that_was_ended_before_it_could_say_so_makes_no_conflict(site:
     assert texts(site.file) == {ONE: "a\nb\nC"}
 
 
-@pytest.mark.parametrize("text", [" \n", "x" * (LARGEST_NOTE + 1)])
+@pytest.mark.parametrize("text", [" \n", "x" * (LARGEST_NOTE + 1), "a\x00b"])
 def test_what_is_no_note_is_left_in_the_file(site: Site, text: str):
     site.write(ONE, "One.")
     site.export()
@@ -405,6 +405,19 @@ def test_what_is_no_note_is_left_in_the_file(site: Site, text: str):
     site.write(ONE, "Two.")
     assert site.export().notes == []
     assert texts(site.file) == {ONE: text}
+
+
+def test_a_character_that_the_service_refuses_is_named(site: Site):
+    site.write(ONE, "One.")
+    site.export()
+    site.edit_file(ONE, "a\x00b")
+
+    (told,) = note_sync.take_back(site.database, site.file, {}, NOW)
+
+    assert told.why == (
+        "its text in the file holds a character that cannot be stored; "
+        "remove NUL and lone surrogates"
+    )
 
 
 def test_a_text_that_takes_too_long_to_set_is_left_in_the_file(site: Site, monkeypatch):
@@ -693,6 +706,20 @@ def test_the_commands_say_what_they_cannot_do(
     broken = command("export", MEETING)
     assert broken.returncode == 1
     assert f"{path} was left out, as said above; readout check says what to mend" in broken.stderr
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_an_import_that_left_a_file_out_has_failed(
+    command: Callable, checkout: Path, client: TestClient
+):
+    assert command("import").returncode == 0
+    path = checkout / "meetings" / "2026-03-11.md"
+    path.write_bytes("---\ndate: 2026-03-11\n---\n\né\n".encode("latin-1"))
+
+    done = command("import")
+
+    assert done.returncode == 1
+    assert f"{path} was left out, as said above; readout check says what to mend" in done.stderr
 
 
 def test_without_the_content_nothing_is_carried(readout: Callable, sqlite_url: str, tmp_path: Path):

@@ -220,11 +220,11 @@ def test_who_gives_no_name_takes_no_quiz(run: Run):
 
 def test_a_meeting_quiz_is_asked_of_the_address_that_was_served_last(run: Run, tmp_path: Path):
     (tmp_path / "cache").mkdir()
-    (tmp_path / "cache" / "address").write_text("gopher://example.org")
+    (tmp_path / "cache" / "address").write_text("http://127.0.0.1:9")
 
     done = run("quiz", "take", "example")
 
-    assert failed(done) == "gopher://example.org is no web address; write http://127.0.0.1:8000"
+    assert failed(done).startswith("the quiz service at http://127.0.0.1:9 is not reachable: ")
 
 
 # The database -------------------------------------------------------------------------------------
@@ -318,6 +318,27 @@ def test_a_meeting_file_that_cannot_be_written_is_named(
     assert "1 public note" in run("notes", "export", "2026-03-12").stderr
     again = run("notes", "import", "2026-03-12")
     assert (again.exit_code, again.stderr) == (0, "")  # unchanged: nothing to say
+
+
+def test_a_disk_that_is_full_is_said_without_the_note(
+    run: Run, root: Path, member: TestClient, sqlite_url: str
+):
+    note = {"meeting": "2026-03-12", "body": "Public.", "visibility": "public"}
+    assert member.post(f"{API}/notes", json=note).status_code == 201
+    run("notes", "export", "2026-03-12")
+    file = root / "docs" / "meetings" / "2026-03-12.md"
+    file.write_bytes(file.read_bytes().replace(b"Public.", b"Changed."))
+    full = "CREATE TRIGGER full BEFORE INSERT ON note_revision BEGIN {} END"
+    member.app.state.service.database.write(
+        lambda session: session.connection().exec_driver_sql(
+            full.format("SELECT RAISE(ABORT, 'database or disk is full');")
+        )
+    )
+
+    assert failed(run("notes", "import", "2026-03-12")) == (
+        f"cannot use the database {sqlite_url}: database or disk is full; "
+        "readout doctor says what to do"
+    )
 
 
 def test_a_note_with_both_sides_of_a_change_is_left_out_and_named(run: Run, member: TestClient):

@@ -1,6 +1,7 @@
 """`readout serve`: what it says before it listens, and how it ends."""
 
 import datetime as dt
+import errno
 import gc
 import http.client
 import json
@@ -42,6 +43,71 @@ def test_a_reserved_port_is_said_in_a_sentence(invoke: Invoke, monkeypatch: pyte
     assert done.stderr == (
         "readout: port 80 is reserved; choose one above 1023: make serve PORT=8001\n"
     )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        socket.gaierror(socket.EAI_NONAME, "Name or service not known"),
+        OSError(errno.EADDRNOTAVAIL, "Cannot assign requested address"),
+    ],
+)
+def test_a_host_that_is_not_this_machine_is_not_called_a_port_in_use(
+    invoke: Invoke, monkeypatch: pytest.MonkeyPatch, error: OSError
+):
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(socket.socket, "bind", refuse)
+    done = invoke("serve", "--host", "elsewhere.invalid")
+
+    assert done.exit_code == 1
+    assert done.stderr == (
+        f"readout: --host elsewhere.invalid: {error.strerror}; name an address of this machine\n"
+    )
+
+
+def test_without_its_content_nothing_is_served(
+    invoke: Invoke, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+):
+    file = tmp_path / "docs"
+    file.touch()
+    there = {"READOUT_DATABASE_URL": sqlite_url, "READOUT_CONTENT_DIR": str(file)}
+    said = f"readout: no folder {file}; start in the project, or set READOUT_CONTENT_DIR\n"
+
+    done = invoke("serve", "--no-build", "--port", str(unused_port()), **there)
+
+    assert (done.exit_code, done.stderr) == (1, said)
+    for name, value in there.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as ended:
+        worker()
+    assert (ended.value.code, capsys.readouterr().err) == (STARTUP_FAILURE, said)
+
+
+def test_a_service_starts_though_its_address_cannot_be_kept(
+    invoke: Invoke, sqlite_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("api.serving.listen", lambda *_: None)
+    kept = tmp_path / "cache" / "address"
+    kept.mkdir(parents=True)
+    done = invoke(
+        "serve",
+        "--no-build",
+        "--port",
+        str(unused_port()),
+        READOUT_DATABASE_URL=sqlite_url,
+        READOUT_CONTENT_DIR=str(CONTENT / "docs"),
+        READOUT_CACHE_DIR=str(kept.parent),
+    )
+
+    assert done.exit_code == 0, done.output
+    assert done.stderr == (
+        f"readout: cannot write {kept}: Is a directory; "
+        "for links that lead here, set READOUT_BASE_URL\n"
+    )
+    assert "The first organizer joins at " in done.stdout
+    assert list(kept.parent.iterdir()) == [kept]
 
 
 def test_the_first_organizer_is_invited_until_somebody_has_joined(

@@ -26,6 +26,33 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch):
 
 
 @pytest.mark.parametrize(
+    "address", [" https://group.example.org/ ", "http://[::1]:8000", "http://127.0.0.1/reading"]
+)
+def test_an_address_of_a_site_is_taken_without_the_space_around_it(address: str):
+    assert Settings(base_url=address).base == address.strip().rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "group.example.org",
+        "http://[",
+        "http://[::::]",
+        "https://ex ample",
+        "http://h:99999",
+        "http://h:0",
+        "http://h:",
+        "https://h/?a=b",
+        "https://ada:secret@h",
+        "",
+    ],
+)
+def test_an_address_at_which_no_request_arrives_is_refused(address: str):
+    with pytest.raises(ValidationError, match="is no address of a site; write https://site"):
+        Settings(base_url=address)
+
+
+@pytest.mark.parametrize(
     "url", ["foo", "mysql://a@b/c", "sqlite://", "sqlite+pysqlite:///x.db", "/x"]
 )
 def test_an_address_of_no_known_database_is_refused_without_being_told(url: str):
@@ -39,3 +66,23 @@ def test_an_address_of_no_known_database_is_refused_without_being_told(url: str)
 )
 def test_an_address_of_a_database_is_taken(url: str):
     assert Settings(database_url=url).database_url == url
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("postgresql://ada@h:notaport/x", "the port is no number; write @ and : in a password as"),
+        ("postgresql://ada:se@cr:et@h/x", "the port is no number; write @ and : in a password as"),
+        ("postgresql://ada:se@cret@h/x", "the host or the name holds an @; write @ in a password"),
+        ("postgresql://ada:se@cr/et@h/x", "the host or the name holds an @; write @ in a password"),
+        ("sqlite:///x.sqlite3?mode=ro", "takes the path of a file alone, without file: and"),
+        ("sqlite:///file:x.sqlite3", "takes the path of a file alone, without file: and"),
+    ],
+)
+def test_an_address_of_a_database_that_is_misspelt_is_refused_without_being_told(
+    url: str, said: str
+):
+    with pytest.raises(ValidationError, match=said) as refused:
+        Settings(database_url=url)
+    message = refused.value.errors()[0]["msg"]
+    assert not [piece for piece in ("notaport", "cr", "x.sqlite3") if piece in message]

@@ -250,8 +250,36 @@ def test_the_commands_copy_check_restore_and_judge(seeded: Seeded, tmp_path: Pat
 def test_what_is_no_database_or_no_backup_is_said(seeded: Seeded, tmp_path: Path):
     with pytest.raises(Unusable, match=r"no database .*nothing to back up"):
         backup(tmp_path / "none.sqlite3", tmp_path / "copy.sqlite3", NOW)
-    with pytest.raises(Damaged, match="no file"):
+    with pytest.raises(Damaged, match=r"^no file"):
         verify(tmp_path / "copy.sqlite3")
+    with pytest.raises(Damaged, match=f"^{tmp_path} is no file$"):
+        verify(tmp_path)
+
+
+def test_a_link_to_a_database_stays_where_what_it_leads_to_is_restored(
+    seeded: Seeded, kept: Path, tmp_path: Path
+):
+    target, link = seeded.copy(tmp_path / "there"), tmp_path / "link.sqlite3"
+    link.symlink_to(target)
+    restored = restore(kept, link, NOW, force=True)
+    assert link.readlink() == target
+    assert target.read_bytes() == kept.read_bytes()
+    assert restored.kept and restored.kept.parent == target.parent
+
+
+@pytest.mark.parametrize("command", ["backup", "restore"])
+def test_a_file_in_the_place_of_a_folder_is_said(
+    seeded: Seeded, kept: Path, tmp_path: Path, command: str
+):
+    taken = tmp_path / "taken"
+    taken.touch()
+    file, target = seeded.copy(tmp_path / "there"), taken / "new.sqlite3"
+    given = (target, file) if command == "backup" else (kept, target)
+    done = CliRunner().invoke(
+        app, [command, str(given[0])], env={"READOUT_DATABASE_URL": f"sqlite:///{given[1]}"}
+    )
+    assert done.exit_code == 1
+    assert done.stderr == f"readout: {taken}: File exists; mend that, or name another place\n"
 
 
 @pytest.mark.parametrize(
