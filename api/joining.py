@@ -32,7 +32,7 @@ from api.members import (
     use_up,
 )
 from api.service import NowDep, Service, ServiceDep
-from api.wire import Input, NotThere, Storable, TooMany
+from api.wire import Input, NotBlank, NotThere, Storable, TooMany
 
 WINDOW = dt.timedelta(minutes=10)
 MOST_WRONG = 10  # codes from one network in a window
@@ -62,7 +62,11 @@ def _plain(code: str) -> str:
 
 class CodeIn(Input):
     code: Annotated[
-        str, StringConstraints(min_length=1, max_length=40), Storable, AfterValidator(_plain)
+        str,
+        StringConstraints(min_length=1, max_length=40),
+        Storable,
+        AfterValidator(_plain),
+        NotBlank,
     ]
 
 

@@ -14,7 +14,7 @@ from api.members import MemberDep, MemberOut, OrganizerDep, still_member, write_
 from api.questions import Question
 from api.quizzes import QuizDep, find_question
 from api.service import NowDep, ServiceDep
-from api.wire import Conflict, Input, NotThere, Storable, repeated
+from api.wire import Conflict, Input, NotBlank, NotThere, Storable, repeated
 
 router = APIRouter(tags=["quizzes"])
 
@@ -39,6 +39,7 @@ class ReportIn(Input):
         str,
         StringConstraints(strip_whitespace=True, min_length=1, max_length=2_000),
         Storable,
+        NotBlank,
     ]
 
 

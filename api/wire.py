@@ -130,6 +130,13 @@ def _on_one_line(name: str) -> str:
     return name
 
 
+def _not_blank(value: Any) -> Any:
+    # Said in words that a reader of the page Join understands.
+    if isinstance(value, str) and not value.strip():
+        raise ValueError("is blank; write at least one letter or digit")
+    return value
+
+
 def _day(value: Any) -> Any:
     # A number, in quotes too, would be taken for seconds since 1970.
     if not isinstance(value, str) or not re.fullmatch(r"\d{4}-\d\d-\d\d", value, re.ASCII):
@@ -143,14 +150,16 @@ class Input(BaseModel):
 
 
 Storable = AfterValidator(_storable)
+NotBlank = BeforeValidator(_not_blank)
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=80),
     Storable,
     AfterValidator(_on_one_line),
+    NotBlank,
     Field(description="One line, without control characters and marks that order text anew"),
 ]
 Day = Annotated[dt.date, BeforeValidator(_day)]
-Secret = Annotated[str, StringConstraints(min_length=1, max_length=200), Storable]
+Secret = Annotated[str, StringConstraints(min_length=1, max_length=200), Storable, NotBlank]
 ShortText = Annotated[str, StringConstraints(max_length=2_000), Storable]
 Word = Annotated[str, StringConstraints(max_length=500), Storable]

@@ -137,6 +137,28 @@ def test_addresses_of_a_household_count_as_one(client: TestClient):
     assert [guess(from_(client, address)) for address in near] == [429] * 4
 
 
+@pytest.mark.parametrize("blank", ["", " \t "])
+@pytest.mark.parametrize(
+    ("path", "given", "field"),
+    [
+        ("join", {"invite": "a code", "name": None}, "name"),
+        ("join", {"invite": None, "name": "Ada"}, "invite"),
+        ("session", {"code": None}, "code"),
+    ],
+)
+def test_what_is_blank_is_called_blank(
+    client: TestClient, path: str, given: dict[str, str | None], field: str, blank: str
+):
+    filled = {name: blank if value is None else value for name, value in given.items()}
+
+    reply = client.post(f"{API}/{path}", json=filled)
+
+    assert (reply.status_code, reply.json()["detail"]) == (
+        422,
+        f"{field}: is blank; write at least one letter or digit",
+    )
+
+
 def test_the_name_on_an_invitation_goes_when_it_is_used(client: TestClient, clock: Clock):
     used = {"invite": code(client, clock), "name": "Ada"}
     client.post(f"{API}/join", json=used)

@@ -41,12 +41,20 @@ const scrolling = new ResizeObserver((seen) => {
   }
 });
 
+/** Formulas of notes: they come and change long after the page. */
+const FORMULAS = ":is(.notes, .found, .preview) math[display=block]";
+new MutationObserver((changes) => {
+  for (const { target } of changes) {
+    for (const formula of target.querySelectorAll(FORMULAS)) scrolling.observe(formula);
+  }
+}).observe(document.body, { childList: true, subtree: true });
+
 function watchScrolling() {
   scrolling.disconnect();
   const regions =
     ".md-typeset pre, .md-typeset pre > code, .md-typeset__scrollwrap, .md-typeset__table, " +
     ".jp-RenderedHTMLCommon, .jp-OutputArea-output, .readout-figure, figure .scroll, " +
-    ".md-typeset div.arithmatex";
+    `.md-typeset div.arithmatex, ${FORMULAS}`;
   for (const region of document.querySelectorAll(regions)) {
     const { overflowX } = getComputedStyle(region);
     if (overflowX === "auto" || overflowX === "scroll") scrolling.observe(region);

@@ -276,6 +276,95 @@ def test_an_organizer_invites_and_takes_back(
     assert names(grace) == {"Cy": "member", "Grace": "organizer"}
 
 
+def test_an_invitation_is_taken_back_once_with_the_link_that_is_shown(
+    context: BrowserContext, group: Group, grace: httpx.Client
+):
+    page = open_members(context, group, grace)
+    for name in ("Bo", "Cy"):
+        page.get_by_label("Whom to invite").fill(name)
+        page.get_by_role("button", name="Make a join link").click()
+        expect(said(page)).to_have_text(f"A join link for {name}:")
+    bo = page.get_by_role("button", name="Take back the invitation of Bo")
+    bo.dblclick()
+    expect(said(page)).to_have_text("The invitation of Bo was taken back.")
+    page.wait_for_load_state("networkidle")
+    expect(said(page)).to_have_text("The invitation of Bo was taken back.")
+    assert [one["name"] for one in grace.get("invitations").json()] == ["Cy"]
+    expect(page.get_by_label("Join link", exact=True)).to_be_visible()
+
+    # Two presses, however they come, are one.
+    page.get_by_role("button", name="Take back the invitation of Cy").evaluate(
+        "button => { button.click(); button.click(); }"
+    )
+    expect(said(page)).to_have_text("The invitation of Cy was taken back.")
+    expect(page.get_by_label("Join link", exact=True)).to_have_count(0)
+    page.wait_for_load_state("networkidle")
+    expect(said(page)).to_have_text("The invitation of Cy was taken back.")
+
+
+def test_a_name_of_blanks_is_refused_in_plain_words(
+    context: BrowserContext, group: Group, grace: httpx.Client
+):
+    blank = "name: is blank; write at least one letter or digit."
+    page = open_members(context, group, grace)
+    page.get_by_label("Whom to invite").fill("  ")
+    page.get_by_role("button", name="Make a join link").click()
+    expect(said(page)).to_have_text(f"Nothing was changed: {blank}")
+
+    link = grace.post("invitations", json={"name": "Bo"}).json()["link"]
+    context.clear_cookies()
+    page = visit(context, link)
+    page.get_by_label("Your name, as the group knows you").fill("  ")
+    page.get_by_role("button", name="Join").click()
+    expect(said(page)).to_have_text(f"You have not joined: {blank}")
+
+
+def test_what_was_written_is_found_when_nobody_is_signed_in(
+    context: BrowserContext, group: Group, ada: httpx.Client
+):
+    page = open_me(context, group, ada)
+    page.evaluate(
+        """async () => {
+          const outbox = await import("/assets/elements/outbox.js");
+          await outbox.saveDraft("note 2026-03-12", { body: "A draft." });
+        }"""
+    )
+    context.clear_cookies()  # the membership has ended
+    page.evaluate(
+        """async () => {
+          const { send } = await import("/assets/elements/outbox.js");
+          await send("notes", { id: crypto.randomUUID(), entry: "2022-wang-ioi", body: "A note." });
+        }"""
+    )
+    page.reload()
+
+    expect(said(page)).to_contain_text("You are not signed in.")
+    expect(page.get_by_text("What you wrote here is still on this device.")).to_be_visible()
+    waits = page.locator(".waiting li")
+    expect(waits).to_contain_text("Kept on this device. A note under 2022-wang-ioi")
+    expect(waits.get_by_label("Text 1", exact=True)).to_have_value("A note.")
+    expect(page.get_by_label("Draft 1", exact=True)).to_have_value("A draft.")
+    for width in (1280, 390):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert barriers(page) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+    page.route("**/api/v1/**", lambda route: route.abort())
+    page.reload()
+    expect(said(page)).to_contain_text("The service is not reachable")
+    expect(page.get_by_label("Text 1", exact=True)).to_have_value("A note.")
+
+
+def test_after_signing_out_the_page_says_so_where_the_focus_is(
+    context: BrowserContext, group: Group, ada: httpx.Client
+):
+    page = open_me(context, group, ada)
+    page.get_by_role("button", name="Sign out", exact=True).click()
+    page.get_by_role("button", name="Sign out now").press("Enter")
+    expect(said(page)).to_contain_text("You are not signed in.")
+    expect(said(page)).to_be_focused()
+
+
 def test_an_organizer_lets_a_member_back_in_and_removes_one(
     context: BrowserContext, group: Group, grace: httpx.Client, ada: httpx.Client
 ):

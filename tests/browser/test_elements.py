@@ -455,6 +455,58 @@ def test_answering_again_adds_an_answer(page: Page, service: Service) -> None:
     assert [body["response"] for _, _, body in service.posted] == ["a", "b"]
 
 
+def answer_again_but_do_not_send(page: Page) -> None:
+    """Answer `a`, then begin another answer, until its draft is on the disk."""
+    choose(page, "patching", "a")
+    press_answer(page, "patching")
+    question = page.locator("#patching")
+    question.get_by_role("button", name="Answer again").click()
+    choose(page, "patching", "c")
+    question.get_by_text("Why? (optional)").click()
+    question.get_by_label("Why?").fill("On second thoughts")
+    page.wait_for_function(
+        """async () => (await (await import("/assets/elements/outbox.js"))
+          .draft("quiz gpt patching"))?.reason === "On second thoughts" """
+    )
+
+
+@pytest.mark.parametrize("waits", [False, True])
+def test_a_second_try_that_was_not_sent_is_there_after_a_reload(
+    page: Page, service: Service, waits: bool
+) -> None:
+    visit(page, "/quiz")
+    service.down = waits
+    answer_again_but_do_not_send(page)
+
+    for _ in range(2):  # it is kept until it is sent
+        page.reload()
+        expect(said(page, "patching")).to_have_text(
+            "Not sent yet: what you typed after your last answer."
+        )
+        expect(page.locator("#patching input[value=c]")).to_be_checked()
+        expect(page.locator("#patching textarea")).to_have_value("On second thoughts")
+    service.down = False
+    press_answer(page, "patching")
+    expect(said(page, "patching")).to_have_text("Not right. Saved.")
+    assert [body["response"] for _, _, body in service.posted] == ["a", "c"]
+
+    page.reload()
+    expect(said(page, "patching")).to_have_text("Not right. Saved.")
+    expect(page.locator("#patching input[value=c]")).to_be_checked()
+
+
+def test_no_draft_is_taken_up_where_no_try_is_left(page: Page, service: Service) -> None:
+    visit(page, "/quiz")
+    answer_again_but_do_not_send(page)
+    for answer in service.stored.values():  # the other tries were given on another device
+        answer["tries_left"] = 0
+
+    visit(page, "/quiz")
+    expect(said(page, "patching")).to_have_text("Not right. Saved.")
+    expect(page.locator("#patching input[value=a]")).to_be_checked()
+    expect(page.locator("#patching textarea")).to_be_disabled()
+
+
 def test_an_answer_waits_for_the_service_and_is_stored_once(
     page: Page, context: BrowserContext, service: Service
 ) -> None:

@@ -25,13 +25,21 @@ export function step({ label, about, warning, field, act }) {
 
 /** Call `act` when a form is sent, and not again before it has ended. */
 export function onSubmit(form, act) {
-  let busy = false;
-  form.addEventListener("submit", async (event) => {
+  const actOnce = once(act);
+  form.addEventListener("submit", (event) => {
     event.preventDefault();
+    actOnce();
+  });
+}
+
+/** What calls `act`, and not again before it has ended. */
+export function once(act) {
+  let busy = false;
+  return async () => {
     if (busy) return;
     busy = true;
     await act().finally(() => (busy = false));
-  });
+  };
 }
 
 let made = 0;

@@ -2,10 +2,13 @@
 import { api, call, complaint, root, undone } from "./api.js";
 import { copyable, step } from "./controls.js";
 import { h, moment } from "./dom.js";
-import { discard, drafts, dropDraft, entriesOf, forget, whoIsHere } from "./outbox.js";
+import { discard, drafts, dropDraft, entriesOf, forget, remembered, whoIsHere } from "./outbox.js";
 
 const link = (path, text) => h("a", { href: new URL(path, root) }, text);
 const WAITS = { kept: () => "Kept on this device", rejected: ({ why }) => `Rejected: ${why}` };
+const STAYS =
+  "What you wrote here is still on this device. What waits is sent when you are signed in again; drafts " +
+  "are removed when somebody else signs in here, so copy what you need.";
 
 /** Where a draft was written, in words. */
 function origin(place) {
@@ -14,6 +17,13 @@ function origin(place) {
   if (kind === "note-change") return ["A change of a note"];
   const folder = /^\d{4}-\d\d-\d\d$/.test(slug) ? "meetings" : "library";
   return ["A note under ", link(`${folder}/${slug}/`, slug)];
+}
+
+/** The same of what was sent, or waits to be; nothing of a report. */
+function originOf({ path, body }) {
+  if (path === "notes") return origin(`note ${body.meeting ?? body.entry}`);
+  if (path.startsWith("notes/")) return origin("note-change");
+  return path.endsWith("/answers") ? origin(`quiz ${path.split("/")[1]}`) : [];
 }
 
 /** What is lost from this device with the session, as sentences to append. */
@@ -33,9 +43,7 @@ class ReadoutMe extends HTMLElement {
   async show() {
     const { member, reachable } = await whoIsHere({ again: true });
     if (!member) {
-      this.replaceChildren(h("p", {}, ...(reachable
-        ? ["You are not signed in. ", link("join/", "Join or sign in"), " with a link or a code."]
-        : ["The service is not reachable, so this page cannot say who you are."])));
+      await this.showNobody(reachable);
       return;
     }
     this.said = h("p", { class: "said", role: "status", tabindex: -1 });
@@ -60,6 +68,19 @@ class ReadoutMe extends HTMLElement {
       "me", member, true),
     );
     await this.listDevices();
+  }
+
+  /** Nobody is signed in, or nobody knows who is: what was written is on this device all the same. */
+  async showNobody(reachable) {
+    const entries = await entriesOf(await remembered());
+    const unsent = await drafts();
+    this.said = h("p", { class: "said", role: "status", tabindex: -1 }, ...(reachable
+      ? ["You are not signed in. ", link("join/", "Join or sign in"), " with a link or a code."]
+      : ["The service is not reachable, so this page cannot say who you are."]));
+    this.replaceChildren(this.said,
+      ...(entries.length || unsent.length ? [h("p", {}, STAYS)] : []),
+      ...(entries.length ? [h("h2", {}, "What waits"), this.waiting(entries)] : []),
+      ...(unsent.length ? this.unsent(unsent) : []));
   }
 
   tell(text) {
@@ -121,15 +142,17 @@ class ReadoutMe extends HTMLElement {
 
   /** What waits or was refused, as it was written, with a way to be rid of it. */
   waiting(entries) {
-    const rows = entries.map((entry) => {
-      const remove = h("button", { class: "md-button", type: "button" }, "Remove");
+    const rows = entries.map((entry, index) => {
+      const label = `Text ${index + 1}`;
+      const remove = h("button", { class: "md-button", type: "button", "aria-label": `Remove: ${label}` },
+        "Remove");
       remove.addEventListener("click", async () => {
         await discard(entry.id);
         await this.show();
         this.said.focus();
       });
-      const text = h("pre", {}, JSON.stringify(entry.body, null, 1));
-      return h("li", {}, WAITS[entry.state](entry), text, remove);
+      return h("li", {}, h("p", {}, WAITS[entry.state](entry), ". ", ...originOf(entry)),
+        copyable(label, entry.body.body ?? JSON.stringify(entry.body, null, 1), { rows: 5 }), remove);
     });
     return h("ul", { class: "waiting" }, ...rows);
   }
@@ -170,6 +193,7 @@ class ReadoutMe extends HTMLElement {
       if (!(await this.ask(path, { method: "DELETE" }))) return;
       await forget(member);
       await this.show();
+      this.said.focus();
     };
     return step({ label, warning, act, field: isForGood ? field : null });
   }

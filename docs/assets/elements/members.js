@@ -1,6 +1,6 @@
 /** <readout-members>: for organizers, who belongs to the group and who is invited. */
 import { call, complaint, root, undone } from "./api.js";
-import { copyable, onSubmit, step, unfold } from "./controls.js";
+import { copyable, onSubmit, once, step, unfold } from "./controls.js";
 import { h, moment } from "./dom.js";
 import { whoIsHere } from "./outbox.js";
 
@@ -50,6 +50,8 @@ class ReadoutMembers extends HTMLElement {
       return false;
     }
     const [people, invitations] = replies.map(({ data }) => data);
+    // Nobody should pass on a link that opens nothing any more.
+    if (this.linkOf && !invitations.some(({ id }) => id === this.linkOf)) this.once.replaceChildren();
     const alone = people.filter(({ role }) => role === "organizer").length === 1;
     this.people.replaceChildren(
       h("ul", { class: "rows" }, ...people.map((person) => this.person(person, alone))));
@@ -157,6 +159,7 @@ class ReadoutMembers extends HTMLElement {
       this.tellOnce(
         `It works once, until ${moment(made.data.expires_at)}, and is not shown again.`,
         copyable("Join link", made.data.link));
+      this.linkOf = made.data.id;
     });
     return form;
   }
@@ -164,14 +167,17 @@ class ReadoutMembers extends HTMLElement {
   invitation({ id, name, role, expires_at: until }) {
     const revoke = h("button", { class: "md-button", type: "button",
       "aria-label": `Take back the invitation of ${name}, until ${moment(until)}` }, "Take back");
-    revoke.addEventListener("click", () =>
+    const takeBack = once(() =>
       this.change(`invitations/${id}`, { method: "DELETE" }, `The invitation of ${name} was taken back.`));
+    // The second click of two may meet the next invitation, which has moved up.
+    revoke.addEventListener("click", ({ detail }) => detail < 2 && takeBack());
     return h("li", {}, h("strong", {}, name || "Somebody"), h("br"),
       h("span", { class: "byline" }, `as ${role}, until ${moment(until)}`),
       h("p", { class: "buttons" }, revoke));
   }
 
   tellOnce(text, ...fields) {
+    this.linkOf = null;
     this.once.replaceChildren(...fields, h("p", {}, text));
   }
 }

@@ -6,6 +6,12 @@ const MOST = 8;
 const OPENED = /\[\[([^\[\]\n]{0,60})$/;
 const REST = /^(?:[^\[\]\n]{0,60}\]\]|[^\[\]\s]*)/; // of a link, or of the word
 
+const count = (text, pattern) => (text.match(pattern) ?? []).length;
+
+/** Whether a fence, or a backtick in the last line, is open at the end of a text. */
+const isInCode = (text) =>
+  count(text, /^\s*(```|~~~)/gm) % 2 === 1 || count(text.replace(/^.*\n/s, ""), /`/g) % 2 === 1;
+
 let entries; // asked once a visit
 let made = 0;
 
@@ -27,8 +33,11 @@ export function complete(text) {
   text.setAttribute("aria-controls", id);
   let found = [], active = 0, asked;
 
-  /** What stands between `[[` and the caret. */
-  const word = () => OPENED.exec(text.value.slice(0, text.selectionStart))?.[1];
+  /** What stands between `[[` and the caret; undefined where that is code, as a list of lists is. */
+  const word = () => {
+    const before = text.value.slice(0, text.selectionStart);
+    return isInCode(before) ? undefined : OPENED.exec(before)?.[1];
+  };
 
   const close = () => {
     list.hidden = true;
@@ -39,6 +48,11 @@ export function complete(text) {
     active = (index + found.length) % found.length;
     [...list.children].forEach((item, at) => item.setAttribute("aria-selected", at === active));
     text.setAttribute("aria-activedescendant", `${id}-${active}`);
+  };
+
+  const move = (step) => {
+    mark(active + step);
+    list.children[active].scrollIntoView({ block: "nearest" });
   };
 
   const take = ({ slug }) => {
@@ -80,8 +94,8 @@ export function complete(text) {
     if (isOld()) close();
     if (list.hidden) return;
     const does = {
-      ArrowDown: () => mark(active + 1),
-      ArrowUp: () => mark(active - 1),
+      ArrowDown: () => move(1),
+      ArrowUp: () => move(-1),
       Enter: () => take(found[active]),
       Tab: () => take(found[active]),
       Escape: close,

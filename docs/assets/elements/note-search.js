@@ -10,6 +10,14 @@ function found({ meeting, entry, author, created_at, html }) {
     fill(h("div", { class: "text" }), html));
 }
 
+const MOST = 50; // that the service lists
+
+function counted(n) {
+  if (n === 0) return "No note has all these words.";
+  if (n === MOST) return `The newest ${MOST} notes. More words find fewer.`;
+  return `${n} note${n === 1 ? "" : "s"}`;
+}
+
 export function searchForm() {
   const words = h("input", { type: "search", maxlength: 200, required: true });
   const said = h("p", { class: "told", role: "status" });
@@ -21,15 +29,21 @@ export function searchForm() {
     list);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const query = new URLSearchParams({ q: words.value });
+    const sought = words.value.trim();
+    if (!sought) {
+      list.replaceChildren();
+      said.textContent = "Type a word to search for.";
+      words.focus();
+      return;
+    }
+    const query = new URLSearchParams({ q: sought });
     const reply = await call(`notes/search?${query}`).catch(() => null);
     if (!reply?.ok) {
       said.textContent =
         `Not searched: ${reply ? complaint(reply) : "the service is not reachable"}.`;
       return;
     }
-    const n = reply.data.length;
-    said.textContent = n === 0 ? "No note has all these words." : `${n} note${n === 1 ? "" : "s"}`;
+    said.textContent = counted(reply.data.length);
     list.replaceChildren(...reply.data.map(found));
   });
   return form;

@@ -51,6 +51,9 @@ function corrected({ correction, ...now }) {
 /** A measured key has sixteen digits; four are as many as anyone predicts. */
 const shown = (key) => String(typeof key === "number" ? Number(key.toPrecision(4)) : key);
 
+/** Whether two answers, both as the controls hold them, are one. */
+const isSame = (one, other) => JSON.stringify(one) === JSON.stringify(other);
+
 export class Question {
   constructor(section, quiz) {
     this.section = section;
@@ -155,6 +158,24 @@ export class Question {
     return this.quiz.selfCheck ? null : outbox.saveDraft(this.place, this.given());
   }
 
+  /** Drop the draft of an answer that is kept elsewhere. What was typed after it stays. */
+  async dropDraft(given) {
+    const draft = await outbox.draft(this.place);
+    if (draft && isSame(draft, given)) await outbox.dropDraft(this.place);
+  }
+
+  /** Go on with a draft that is not the answer shown, if another answer may be given. */
+  takeUp(draft) {
+    const isBlank = draft.response === undefined && !draft.reason;
+    if (isBlank || this.touched || this.noTriesLeft || isSame(draft, this.given())) return;
+    this.touched = true; // what comes in from now on must not replace it
+    if (this.answered) {
+      this.reopen();
+      this.said.textContent = "Not sent yet: what you typed after your last answer.";
+    }
+    this.fillIn(draft);
+  }
+
   async answer() {
     const given = this.given();
     if (this.sending) return;
@@ -170,8 +191,9 @@ export class Question {
     const outcome = this.quiz.selfCheck
       ? { state: "graded", data: await this.grade(given.response) }
       : await outbox.send(this.quiz.path, { id: uuid(), question: this.id, ...given });
+    // The service or the outbox has it now.
+    if (outcome.state === "saved" || outcome.state === "kept") await this.dropDraft(given);
     this.sending = false;
-    if (outcome.state === "kept") outbox.dropDraft(this.place); // the outbox has it now
     this.settle(outcome);
     this.show(true);
     this.feedback.focus();
@@ -197,7 +219,6 @@ export class Question {
     const saved = state === "saved" && data.correct != null ? " Saved." : "";
     this.said.textContent = verdict(data) + saved;
     this.explain(data);
-    if (state === "saved") outbox.dropDraft(this.place);
     this.quiz.progress();
   }
 
@@ -239,10 +260,14 @@ export class Question {
   }
 
   again() {
+    this.reopen();
+    this.asked.querySelector("input, select, button")?.focus();
+  }
+
+  reopen() {
     this.lock(false);
     delete this.section.dataset.state;
     this.said.textContent = "";
     this.explain({});
-    this.asked.querySelector("input, select, button")?.focus();
   }
 }

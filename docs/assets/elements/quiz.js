@@ -117,13 +117,16 @@ class ReadoutQuiz extends HTMLElement {
     return Boolean(closesAt && new Date(closesAt) <= new Date());
   }
 
-  /** Drafts first, then what the service has, then what waits on this device. */
+  /** Drafts first, then what the service has, then what waits on this device, and drafts after it. */
   async restore() {
     // First who is here: drafts of somebody else are gone after that.
     const { member } = await outbox.whoIsHere();
+    const drafts = new Map();
     for (const question of this.questions.values()) {
       const draft = await outbox.draft(question.place);
-      if (draft && !question.touched) question.fillIn(draft);
+      if (!draft || question.touched) continue;
+      drafts.set(question, draft);
+      question.fillIn(draft);
     }
     const reply = member && (await call(this.path).catch(() => null));
     const last = new Map((reply?.ok ? reply.data : []).map((answer) => [answer.question, answer]));
@@ -131,6 +134,7 @@ class ReadoutQuiz extends HTMLElement {
     for (const entry of await outbox.entriesOf(member ?? (await outbox.remembered()))) {
       if (entry.path === this.path) this.bring(entry.body.question, entry.body, entry);
     }
+    for (const [question, draft] of drafts) question.takeUp(draft);
     outbox.flush();
   }
 
@@ -139,6 +143,7 @@ class ReadoutQuiz extends HTMLElement {
     if (!question || question.sending) return;
     if (question.touched && !question.answered) return; // somebody is writing in it
     question.fillIn(given);
+    if (outcome.state === "saved") question.dropDraft(question.given());
     question.settle(outcome.state === "kept" ? { ...outcome, state: "waiting" } : outcome);
   }
 
