@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import uvicorn
-from playwright.sync_api import BrowserContext
+from playwright.sync_api import BrowserContext, Page
 
 from api.app import create_app
 from api.database import Database
@@ -27,6 +27,12 @@ PAGE = (
     '<script type="module" src="{up}assets/readout.js"></script></head>'
     '<body class="md-typeset"><main><h1>Specimen</h1><h2>Of members</h2>{inside}</main>'
 )
+
+
+DRAFT = """async ([place, part]) => {
+  const { draft } = await import("/assets/elements/outbox.js");
+  return (await draft(place))?.[part] ?? null;
+}"""
 
 
 class Group:
@@ -82,3 +88,14 @@ def serve_group(folder: Path, pages: Mapping[str, str], clock: Clock) -> Iterato
     yield Group(settings.base, app.state.service)
     server.should_exit = True
     thread.join(20)
+
+
+def expect_draft(page: Page, place: str, text: str | None, part: str = "body") -> None:
+    """What is on the disk, now or soon. `wait_for_function` would take a promise for a yes."""
+    found = None
+    for _ in range(100):
+        found = page.evaluate(DRAFT, [place, part])
+        if found == text:
+            return
+        page.wait_for_timeout(50)
+    assert found == text

@@ -17,6 +17,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.browser.barriers import barriers
+from tests.browser.group import expect_draft
 from tests.browser.killing import KILLS, kill, opened
 
 pytestmark = pytest.mark.browser
@@ -464,10 +465,7 @@ def answer_again_but_do_not_send(page: Page) -> None:
     choose(page, "patching", "c")
     question.get_by_text("Why? (optional)").click()
     question.get_by_label("Why?").fill("On second thoughts")
-    page.wait_for_function(
-        """async () => (await (await import("/assets/elements/outbox.js"))
-          .draft("quiz gpt patching"))?.reason === "On second thoughts" """
-    )
+    expect_draft(page, "quiz gpt patching", "On second thoughts", "reason")
 
 
 @pytest.mark.parametrize("waits", [False, True])
@@ -728,9 +726,7 @@ def test_a_note_is_saved_and_shown_without_its_scripts(page: Page, service: Serv
     page.goto("/notes")
     expect(page.locator(".notes")).to_have_text("No notes yet.")
     page.get_by_label("Your note").fill("Layer norm, again")
-    page.wait_for_function(
-        """async () => (await import("/assets/elements/outbox.js")).draft("note 2023-11-07")"""
-    )
+    expect_draft(page, "note 2023-11-07", "Layer norm, again")
     page.reload()
     expect(page.get_by_label("Your note")).to_have_value("Layer norm, again")
     page.get_by_role("button", name="Save note").click()

@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.browser.barriers import barriers
-from tests.browser.group import Group, serve_group
+from tests.browser.group import Group, expect_draft, serve_group
 from tests.browser.killing import KILLS, kill, opened
 from tests.conftest import Clock
 from tests.test_render import HOSTILE
@@ -34,11 +34,6 @@ HELD = """([method, isHeard]) => {
     await new Promise((letGo) => Object.assign(window, { letGo, isHeld: true }));
     return reply ?? again();
   };
-}"""
-
-DRAFT = """async (place) => {
-  const { draft } = await import("/assets/elements/outbox.js");
-  return (await draft(place))?.body ?? null;
 }"""
 
 STORES_NOTHING = """
@@ -99,17 +94,6 @@ def rewrite(page: Page, written: dict, text: str) -> None:
     """Type a change of a note, and wait until it is on the disk of the device."""
     page.get_by_label("Change the note").fill(text)
     expect_draft(page, f"note-change {written['id']}", text)
-
-
-def expect_draft(page: Page, place: str, text: str | None) -> None:
-    """What is on the disk, now or soon. `wait_for_function` would take a promise for a yes."""
-    found = None
-    for _ in range(100):
-        found = page.evaluate(DRAFT, place)
-        if found == text:
-            return
-        page.wait_for_timeout(50)
-    assert found == text
 
 
 def hold(page: Page, method: str, is_heard: bool = False) -> None:
