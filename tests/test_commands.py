@@ -392,15 +392,3 @@ def test_an_invitation_leads_to_the_address_that_was_last_served(invoke: Invoke,
     assert invoke("invite", "Ada", **there).stdout.startswith("http://127.0.0.1:8123/join#")
     named = invoke("invite", "Bo", READOUT_BASE_URL="https://group.example.org", **there)
     assert named.stdout.startswith("https://group.example.org/join#")
-
-
-@pytest.mark.parametrize("kept", [b"\xff", b"address", b""])
-def test_what_is_no_address_leads_nobody_astray(invoke: Invoke, tmp_path: Path, kept: bytes):
-    (tmp_path / "address").write_bytes(kept)
-    done = invoke(
-        "invite",
-        "Ada",
-        READOUT_DATABASE_URL=f"sqlite:///{tmp_path / 'readout.sqlite3'}",
-        READOUT_CACHE_DIR=str(tmp_path),
-    )
-    assert done.stdout.startswith("http://127.0.0.1:8000/join#")

@@ -227,6 +227,13 @@ def test_a_meeting_quiz_is_asked_of_the_address_that_was_served_last(run: Run, t
     assert failed(done).startswith("the quiz service at http://127.0.0.1:9 is not reachable: ")
 
 
+@pytest.mark.parametrize("kept", [b"\xff", b"address", b""])
+def test_what_is_no_address_leads_nobody_astray(run: Run, tmp_path: Path, kept: bytes):
+    (tmp_path / "cache").mkdir()
+    (tmp_path / "cache" / "address").write_bytes(kept)
+    assert run("invite", "Ada").stdout.startswith("http://127.0.0.1:8000/join#")
+
+
 # The database -------------------------------------------------------------------------------------
 
 
