@@ -32,7 +32,7 @@ class Connection(HttpToolsProtocol):
         self._expect_request()
 
     def data_received(self, data: bytes) -> None:
-        if self._deadline is None:  # the first bytes of another request
+        if self._deadline is None:  # another request begins, or a line before it
             self._expect_request()
         if self._is_in_head:
             self._head_bytes += len(data)

@@ -48,7 +48,7 @@ FAULTS = [
         "a-half-request-after-a-whole-one-is-awaited-for-ever",
         f"{SLOW}::test_a_request_after_another_must_be_whole_in_time_too",
         CONNECTIONS,
-        "        if self._deadline is None:  # the first bytes of another request\n"
+        "        if self._deadline is None:  # another request begins, or a line before it\n"
         "            self._expect_request()\n",
         "",
     ),

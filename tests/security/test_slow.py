@@ -92,12 +92,13 @@ def test_more_who_never_finish_than_there_are_connections_end(
 ASKED = f"GET {API}/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n".encode()
 
 
-def test_a_request_after_another_must_be_whole_in_time_too(hasty: Serving):
-    """Its first byte keeps a connection from being ended as unused."""
+@pytest.mark.parametrize("begun", [b"G", b"\r\n"], ids=["letter", "blank line"])
+def test_a_request_after_another_must_be_whole_in_time_too(hasty: Serving, begun: bytes):
+    """Its first byte, even one that may stand before a request, ends the wait of an unused one."""
     with socket.create_connection(("127.0.0.1", hasty.port), timeout=60) as slow:
         slow.sendall(ASKED)
         assert slow.recv(9) == b"HTTP/1.1 "
-        slow.sendall(b"G")
+        slow.sendall(begun)
         while slow.recv(65_536):  # the rest of the reply, then the end
             pass
 
