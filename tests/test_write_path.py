@@ -117,12 +117,13 @@ def test_who_comes_while_a_thousand_wait_is_told_to_come_back(database: Database
     assert database.counts.refused == 2
 
 
-def test_at_most_128_writes_share_a_commit(database: Database):
+@pytest.mark.parametrize(("asked", "commits"), [(2 * 128, 3), (2 * 128 + 1, 4)])
+def test_at_most_128_writes_share_a_commit(database: Database, asked: int, commits: int):
     with held(database):
-        futures = [database._enqueue(adding(str(number))) for number in range(2 * 128 + 1)]
+        futures = [database._enqueue(adding(str(number))) for number in range(asked)]
     for future in futures:
         future.result(10)
-    assert database.counts == Counts(writes=258, commits=4)  # one held the writer
+    assert database.counts == Counts(writes=asked + 1, commits=commits)  # one held the writer
 
 
 def test_a_busy_writer_waits_a_little_for_more(database: Database, monkeypatch: pytest.MonkeyPatch):
@@ -137,6 +138,28 @@ def test_a_busy_writer_waits_a_little_for_more(database: Database, monkeypatch: 
     database.write(adding("d"))  # one after three: others may be on their way
     database.write(adding("e"))  # one after one: nobody to wait for
     assert waits == [database_module.GATHER_S] == [0.004]
+
+
+def test_a_writer_waits_while_fewer_are_there_than_last_time(
+    sqlite_url: str, monkeypatch: pytest.MonkeyPatch
+):
+    waits: list[float] = []
+    monkeypatch.setattr(database_module, "time", SimpleNamespace(sleep=waits.append))
+    database = Database(sqlite_url)
+    database.write(lambda session: run(session, "CREATE TABLE t (text TEXT)"))
+    assert waits == []  # there was no last time
+    go_on = threading.Event()
+    with held(database):
+        three = [adding("a"), adding("b"), lambda _: go_on.wait(30)]
+        futures = [database._enqueue(job) for job in three]
+    while database.waiting:
+        time.sleep(0.001)
+    futures += [database._enqueue(adding(text)) for text in "cd"]
+    go_on.set()
+    for future in futures:
+        future.result(10)
+    assert waits == [database_module.GATHER_S]  # two after three
+    database.close()
 
 
 def test_each_handler_gets_its_own_items_and_each_item_its_own_outcome(database: Database):
@@ -232,7 +255,10 @@ def test_who_waits_for_a_lock_is_told_with_the_first(
     )
 
     with locked(file):
-        futures = [database._enqueue(adding(str(number))) for number in range(400)]
+        futures = [database._enqueue(adding("the first"))]
+        while database.waiting:
+            time.sleep(0.001)
+        futures += [database._enqueue(adding(str(number))) for number in range(399)]
         for future in futures:
             with pytest.raises(OperationalError, match="database is locked"):
                 future.result(10)
