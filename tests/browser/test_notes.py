@@ -865,7 +865,9 @@ def test_there_is_a_way_back_to_ones_own_text(
     page: Page, group: Group, ada: httpx.Client, way: str
 ):
     overtaken(page, group, ada)
+    expect(page.get_by_text("Somebody else has just changed this note.")).to_be_visible()
     page.get_by_role("button", name=way).click()
+    expect(page.get_by_text("Somebody else has just changed this note.")).to_be_hidden()
     page.get_by_role("button", name="Back to my text").click()
 
     expect(page.get_by_label("Change the note")).to_have_value("A\nb\nc\nd")

@@ -157,6 +157,7 @@ export class NoteCard {
         this.tell("");
       },
     });
+    this.editing.caughtUp = () => this.tell(""); // nothing is new any more
     this.editing.done = () => {
       end();
       this.tell("Saved.");

@@ -312,6 +312,7 @@ export class NoteEditor {
       this.choices.replaceChildren(h("p", { class: "buttons" }, ...ways));
       this.choices.hidden = !ways.length;
       this.said.textContent = `${words} ${readers}`.trim();
+      this.caughtUp?.();
       this.text.focus();
     };
     const way = (label, act) => {
