@@ -295,6 +295,20 @@ def test_closing_while_another_process_writes_comes_to_an_end(
     again.close()
 
 
+def test_the_writer_is_known_by_its_name_and_keeps_no_process_alive(database: Database):
+    assert (database._thread.name, database._thread.daemon) == ("writer", True)
+
+
+def test_a_failure_that_nobody_asked_to_hear_of_is_told_to_who_writes(sqlite_url: str, file: Path):
+    file.write_bytes(b"no database at all" * 100)
+    database = Database(sqlite_url)
+    with pytest.raises(DBAPIError, match="file is not a database"):
+        database.write(adding("a"))
+    with pytest.raises(Failed):
+        database.write(adding("b"))
+    database.close()
+
+
 def test_a_damaged_file_stops_all_writing_and_is_said_once(
     sqlite_url: str, file: Path, caplog: pytest.LogCaptureFixture
 ):
