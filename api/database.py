@@ -107,7 +107,7 @@ class Database:
         self.failure: str | None = None
         self.on_failure: Callable[[], None] = lambda: None
         self.counts = Counts()
-        self.soon: dict[str, Future[Any]] = {}  # by name: writes that nobody waits for
+        self.soon: set[str] = set()  # the names of writes that nobody waits for
         if self.is_sqlite:
             self._writer = sqlite_engine(url, writes=True)
             self._reader = sqlite_engine(url, writes=False)
@@ -174,11 +174,11 @@ class Database:
             future: Future[Any] = Future()
             with suppress(Busy, Failed):
                 self._wait(_Waiting(handler, item, future))
-                self.soon[name] = future
+                self.soon.add(name)
         else:
             future = self._later.submit(self._write_alone, handler, item)
-            self.soon[name] = future
-        future.add_done_callback(lambda _: self.soon.pop(name, None))
+            self.soon.add(name)
+        future.add_done_callback(lambda _: self.soon.discard(name))
 
     def leave_no_trace(self) -> None:
         """After an erasure: take what was erased out of free pages and out of the log, if possible.

@@ -533,10 +533,10 @@ def test_of_what_nobody_waits_for_one_of_a_name_is_under_way(database: Database)
     with held(database):
         for name, text in [("a", "1"), ("a", "2"), ("b", "3")]:
             write_soon(database, name, storing, text)
-        assert (set(database.soon), database.waiting) == ({"a", "b"}, 2)
+        assert (database.soon, database.waiting) == ({"a", "b"}, 2)
 
     database.write(adding("4"))
-    assert (texts(database), database.soon) == (["1", "3", "4"], {})
+    assert (texts(database), database.soon) == (["1", "3", "4"], set())
     write_soon(database, "a", storing, "5")
     database.write(adding("6"))
     assert texts(database) == ["1", "3", "4", "5", "6"]
@@ -546,32 +546,35 @@ def test_what_nobody_waits_for_is_let_go_where_it_fails(database: Database):
     with held(database):
         futures = [database._enqueue(adding(str(number))) for number in range(1_000)]
         write_soon(database, "a", storing, "one too many")
-        assert database.soon == {}
+        assert database.soon == set()
     for future in futures:
         future.result(10)
     write_soon(database, "a", storing, "7")  # it is there already
     database.write(adding("1000"))
-    assert (len(texts(database)), database.soon) == (1_001, {})
+    assert (len(texts(database)), database.soon) == (1_001, set())
     database.failure = "the disk is gone"
     write_soon(database, "a", storing, "after it failed")
-    assert database.soon == {}
+    assert database.soon == set()
 
 
 def test_on_postgresql_of_what_nobody_waits_for_one_of_a_name_is_under_way(postgresql_url: str):
     database = Database(postgresql_url)
-    go_on, stored = threading.Event(), []
+    go_on, begun, stored = threading.Event(), [], []
 
     def slowly(session: Session, items: Sequence[str]) -> list[str]:
+        begun.extend(items)
         assert go_on.wait(30)
         stored.extend(run(session, "SELECT %s::text", item).scalar() for item in items)
         return list(items)
 
     for name, text in [("a", "1"), ("a", "2"), ("b", "3")]:
         write_soon(database, name, slowly, text)
-    assert set(database.soon) == {"a", "b"}
+    assert database.soon == {"a", "b"}
+    time.sleep(0.2)
+    assert begun == ["1"], "one at a time, so that others have a connection"
     go_on.set()
     database._later.submit(int).result(10)
-    assert (stored, database.soon) == (["1", "3"], {})
+    assert (stored, database.soon) == (["1", "3"], set())
     database.close()
 
 
@@ -597,6 +600,14 @@ def test_that_something_may_be_left_is_told_and_ends_nothing(
         "what was erased may be in the file until another erasure: "
         "the database cannot be written anew: database is locked"
     ]
+
+
+def test_on_postgresql_who_reads_cannot_write(postgresql_url: str):
+    database = Database(postgresql_url)
+    database.write(lambda session: run(session, "CREATE TABLE t (text TEXT)"))
+    with database.read() as session, pytest.raises(DBAPIError, match="read-only transaction"):
+        run(session, "INSERT INTO t VALUES ('a')")
+    database.close()
 
 
 def test_on_postgresql_nothing_is_written_anew(
