@@ -522,6 +522,18 @@ def test_a_text_stays_in_the_form_where_neither_service_nor_browser_took_it(
     assert bodies(ada) == []
 
 
+def overtaken(page: Page, group: Group, ada: httpx.Client) -> None:
+    """Ada's change meets another one, and the ways to go on are shown."""
+    written = note(ada, "a\nb\nc\nd")
+    page.locator(".notes article").get_by_role("button", name="Edit").click()
+    page.get_by_label("Change the note").fill("A\nb\nc\nd")
+    group.member("Grace", "organizer").put(
+        f"notes/{written['id']}", json={"body": "a\nb\nc\nD"}, headers={"If-Match": '"1"'}
+    ).raise_for_status()
+    page.get_by_role("button", name="Save change").click()
+    expect(page.get_by_text("Not saved: the note was changed meanwhile.")).to_be_visible()
+
+
 @pytest.mark.parametrize(
     ("way", "typed", "saved"),
     [
@@ -533,14 +545,7 @@ def test_a_text_stays_in_the_form_where_neither_service_nor_browser_took_it(
 def test_who_was_overtaken_chooses_how_to_go_on(
     page: Page, group: Group, ada: httpx.Client, way: str, typed: str, saved: str
 ):
-    written = note(ada, "a\nb\nc\nd")
-    page.locator(".notes article").get_by_role("button", name="Edit").click()
-    page.get_by_label("Change the note").fill("A\nb\nc\nd")
-    group.member("Grace", "organizer").put(
-        f"notes/{written['id']}", json={"body": "a\nb\nc\nD"}, headers={"If-Match": '"1"'}
-    ).raise_for_status()
-    page.get_by_role("button", name="Save change").click()
-    expect(page.get_by_text("Not saved: the note was changed meanwhile.")).to_be_visible()
+    overtaken(page, group, ada)
     if way == "Keep my text":
         assert barriers(page) == []
     page.get_by_role("button", name=way).click()
@@ -834,22 +839,11 @@ def test_a_page_without_script_says_what_is_missing(browser: Browser, group: Gro
 # Whatever else happens meanwhile ----------------------------------------------------------------
 
 
-def overtaken(page: Page, group: Group, ada: httpx.Client) -> None:
-    """Ada's change meets another one, and the ways to go on are shown."""
-    written = note(ada, "a\nb\nc\nd")
-    page.locator(".notes article").get_by_role("button", name="Edit").click()
-    page.get_by_label("Change the note").fill("A\nb\nc\nd")
-    group.member("Grace", "organizer").put(
-        f"notes/{written['id']}", json={"body": "a\nb\nc\nD"}, headers={"If-Match": '"1"'}
-    ).raise_for_status()
-    page.get_by_role("button", name="Save change").click()
-    expect(page.get_by_role("button", name="Put both together")).to_be_visible()
-
-
 def test_what_is_typed_beside_the_ways_to_go_on_is_kept(
     page: Page, group: Group, ada: httpx.Client
 ):
     overtaken(page, group, ada)
+    expect(page.get_by_role("button", name="Put both together")).to_be_visible()
     page.get_by_label("Change the note").fill("A\nb\nc\nd and more")
 
     expect(page.get_by_role("button", name="Put both together")).to_have_count(0)

@@ -1,7 +1,7 @@
 /** One note as it is read, with what its author or an organizer may do with it. */
 import { Unreachable, call, complaint, root } from "./api.js";
 import { fill, h, moment } from "./dom.js";
-import { NoteEditor, isSame } from "./note-editor.js";
+import { NoteEditor, isDraftOf, isSame } from "./note-editor.js";
 import * as outbox from "./outbox.js";
 
 const READ_BY = { private: "only you read it", public: "for everybody" };
@@ -132,7 +132,7 @@ export class NoteCard {
   /** What was being changed when the page was left is being changed again, unless it was saved. */
   async takeUp(place) {
     const draft = await outbox.draft(place);
-    if (draft && isSame(draft, this.note)) await outbox.dropDraft(place, draft);
+    if (draft && isSame(draft, this.note)) await outbox.dropDraft(place, isDraftOf(draft));
     else if (draft) this.edit(undefined, { takesFocus: false }); // somebody may be writing elsewhere
   }
 

@@ -26,6 +26,10 @@ const endsAllLinesWithCrlf = (text) =>
 export const isSame = (one, other) =>
   one.body === other.body && one.visibility === other.visibility;
 
+/** Whether a draft is that of a form; as an earlier version of this page kept it, it is its text. */
+export const isDraftOf = (form) => (draft) =>
+  draft === form.body || (draft.id === form.id && isSame(draft, form));
+
 /** What became of a text, in words. `isKept`: whether the draft is on the disk. */
 const SAID = {
   saved: () => "Saved.",
@@ -89,7 +93,7 @@ export class NoteEditor {
       const give = h("button", { class: "md-button", type: "button" }, "Cancel");
       give.addEventListener("click", () => {
         if (this.sending) return; // it cannot be taken back any more
-        outbox.dropDraft(this.place, this.value);
+        outbox.dropDraft(this.place, isDraftOf(this.value));
         cancel();
       });
       buttons.push(give);
@@ -159,7 +163,7 @@ export class NoteEditor {
     const draft = typeof kept === "string" ? { body: kept } : kept; // as an earlier version kept it
     this.hasRead = true;
     this.saves.disabled = false;
-    if (draft && isStored(draft)) await outbox.dropDraft(this.place, draft);
+    if (draft && isStored(draft)) await outbox.dropDraft(this.place, isDraftOf(draft));
     else if (draft) this.takeUp(draft);
     if (this.touched) outbox.saveDraft(this.place, this.value);
   }
@@ -255,7 +259,7 @@ export class NoteEditor {
     this.text.value = "";
     this.touched = false;
     this.shown.replaceChildren();
-    await outbox.dropDraft(this.place, sent);
+    await outbox.dropDraft(this.place, isDraftOf(sent));
     this.done?.(outcome);
   }
 

@@ -66,18 +66,13 @@ export const draft = (place) =>
   quietly(stored("drafts", "readonly", (store) => store.get(place)));
 export const saveDraft = (place, value) =>
   quietly(stored("drafts", "readwrite", (store) => store.put(value, place)));
-/** With `written`, only while that is still what is kept: another form may have written since. */
-export const dropDraft = (place, written) =>
+/** Only if `isDone(draft)`, in one step: another form may have written since. */
+export const dropDraft = (place, isDone = () => true) =>
   quietly(stored("drafts", "readwrite", (store) => {
-    if (!written) return store.delete(place);
     const asked = store.get(place);
-    asked.onsuccess = () => isWritten(asked.result, written) && store.delete(place);
+    asked.onsuccess = () => asked.result !== undefined && isDone(asked.result) && store.delete(place);
     return asked;
   }));
-
-// As an earlier version of this page kept it, a draft is its text alone.
-const isWritten = (kept, { id, body, visibility }) =>
-  kept === body || (kept?.id === id && kept.body === body && kept.visibility === visibility);
 
 /** What was typed and not sent, as `{place, value}`, but for drafts without a word or a choice. */
 export async function drafts() {

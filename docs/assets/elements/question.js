@@ -159,9 +159,8 @@ export class Question {
   }
 
   /** Drop the draft of an answer that is kept elsewhere. What was typed after it stays. */
-  async dropDraft(given) {
-    const draft = await outbox.draft(this.place);
-    if (draft && isSame(draft, given)) await outbox.dropDraft(this.place);
+  dropDraft(given) {
+    return outbox.dropDraft(this.place, (draft) => isSame(draft, given));
   }
 
   /** Go on with a draft that is not the answer shown, if another answer may be given. */
